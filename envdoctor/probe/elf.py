@@ -1,0 +1,157 @@
+"""A small reader of ELF64 little-endian files: what a shared library needs, and where its sections lie.
+
+Files are mapped, not read, so a library of 2 GB costs its headers only. Everything in the file is hostile: each offset is
+checked before it is used, each loop is bounded, and whatever does not fit raises NotElf.
+"""
+
+import mmap
+import os
+import struct
+
+from .machine import open_file
+
+HEADER_SIZE = 64
+PROGRAM_HEADER_SIZE = 56
+SECTION_HEADER_SIZE = 64
+DYNAMIC_ENTRY_SIZE = 16
+PT_LOAD = 1
+PT_DYNAMIC = 2
+SHT_NOBITS = 8
+DT_NULL = 0
+DT_NEEDED = 1
+DT_STRTAB = 5
+# real libraries have under 100 dynamic entries and 70 sections
+MAX_DYNAMIC_ENTRIES = 4096
+MAX_NAME_BYTES = 4096
+
+
+class NotElf(Exception):
+    """Not an ELF64 little-endian file, or a damaged one; the message says what does not fit."""
+
+
+class Elf:
+    """One mapped file. Use it in a ``with`` statement; ``data`` is the mapping."""
+
+    def __init__(self, path):
+        """Map the file. Raises NotElf, or OSError when it cannot be opened."""
+        descriptor = open_file(path)
+        try:
+            if os.fstat(descriptor).st_size < HEADER_SIZE:
+                raise NotElf("it is shorter than an ELF header")
+            try:
+                self.data = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+            except ValueError as error:
+                raise NotElf("it cannot be mapped: %s" % error)
+        finally:
+            os.close(descriptor)
+        try:
+            self._read_header()
+        except NotElf:
+            self.data.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.data.close()
+
+    def needed(self):
+        """SONAMEs of the libraries it needs (DT_NEEDED), in file order; empty for a static file."""
+        offsets, string_table = [], None
+        for tag, value in self._dynamic():
+            if tag == DT_NEEDED:
+                offsets.append(value)
+            elif tag == DT_STRTAB:
+                string_table = self._file_offset(value)
+        if not offsets:
+            return []
+        if string_table is None:
+            raise NotElf("its dynamic section has no string table")
+        return [self._name(string_table + offset).decode("utf-8", "replace") for offset in offsets]
+
+    def section(self, name):
+        """(offset, size) in bytes of the first section of that name (bytes); None if there is none or it has no bytes."""
+        headers, count, names_index = self._sections
+        if names_index >= count:
+            return None
+        _name, _type, names_offset, _size = self._section_header(headers, names_index)
+        for index in range(count):
+            name_offset, kind, offset, size = self._section_header(headers, index)
+            if self.data[names_offset + name_offset : names_offset + name_offset + len(name) + 1] == name + b"\0":
+                if kind == SHT_NOBITS:
+                    return None
+                if offset + size > len(self.data):
+                    raise NotElf("section %s ends behind the end of the file" % name.decode("ascii", "replace"))
+                return offset, size
+        return None
+
+    def _read_header(self):
+        if self.data[:4] != b"\x7fELF":
+            raise NotElf("it does not start as an ELF file")
+        if self.data[4:6] != b"\x02\x01":
+            raise NotElf("it is not 64-bit little-endian")
+        fields = self._unpack("<HHIQQQIHHHHHH", 16)
+        program_headers, section_headers = fields[4], fields[5]
+        program_size, program_count, section_size, section_count, names_index = fields[8:13]
+        self._sections = section_headers, section_count if section_size == SECTION_HEADER_SIZE else 0, names_index
+        if program_count and program_size != PROGRAM_HEADER_SIZE:
+            raise NotElf("its program headers have an odd size")
+        self._loads, self._dynamic_segment = [], None
+        for index in range(program_count):
+            kind, _flags, offset, address, _physical, size = self._unpack(
+                "<IIQQQQ", program_headers + index * PROGRAM_HEADER_SIZE
+            )
+            if kind == PT_LOAD:
+                self._loads.append((address, address + size, offset))
+            elif kind == PT_DYNAMIC:
+                self._dynamic_segment = offset, size
+
+    def _unpack(self, layout, offset):
+        if offset + struct.calcsize(layout) > len(self.data):
+            raise NotElf("offset %d is behind the end of the file" % offset)
+        return struct.unpack_from(layout, self.data, offset)
+
+    def _dynamic(self):
+        """(tag, value) pairs of the dynamic section, up to its DT_NULL."""
+        if self._dynamic_segment is None:
+            return
+        offset, size = self._dynamic_segment
+        for index in range(min(size // DYNAMIC_ENTRY_SIZE, MAX_DYNAMIC_ENTRIES)):
+            tag, value = self._unpack("<qQ", offset + index * DYNAMIC_ENTRY_SIZE)
+            if tag == DT_NULL:
+                return
+            yield tag, value
+
+    def _section_header(self, headers, index):
+        """(offset of its name, type, offset, size) of one section."""
+        name, kind, _flags, _address, offset, size = self._unpack("<IIQQQQ", headers + index * SECTION_HEADER_SIZE)
+        return name, kind, offset, size
+
+    def _file_offset(self, address):
+        """Where in the file the byte that is loaded at ``address`` lies."""
+        for start, end, offset in self._loads:
+            if start <= address < end:
+                return address - start + offset
+        raise NotElf("address 0x%x is in no loaded segment" % address)
+
+    def _name(self, offset):
+        """The C string at a file offset."""
+        if offset >= len(self.data):
+            raise NotElf("a name lies behind the end of the file")
+        end = self.data.find(b"\0", offset, offset + MAX_NAME_BYTES)
+        if end < 0:
+            raise NotElf("a name has no end")
+        return self.data[offset:end]
+
+
+def needed(path):
+    """SONAMEs that the file at ``path`` needs. Raises NotElf or OSError."""
+    with Elf(path) as library:
+        return library.needed()
+
+
+def section(path, name):
+    """(offset, size) in bytes of the section called ``name`` (bytes), or None. Raises NotElf or OSError."""
+    with Elf(path) as library:
+        return library.section(name)

@@ -1,0 +1,49 @@
+"""What the tests of the driver and GPU sections share beside recorded.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tests.probe.recorded import section
+
+if TYPE_CHECKING:
+    from envdoctor.probe.machine import Machine
+
+PYNVML = {"pynvml": "pynvml.py"}  # a recorded machine only needs to hear that it came along
+
+
+class Live(Protocol):
+    """Makes this machine with a fake driver in front, and more environment variables."""
+
+    def __call__(self, **environ: str) -> Machine:
+        """The machine."""
+
+
+def real_pynvml() -> dict[str, Any]:
+    """The request that sends the installed nvidia-ml-py along; it is not imported here."""
+    spec = importlib.util.find_spec("pynvml")
+    assert spec is not None
+    return {"pynvml": spec.origin}
+
+
+def filled(module: Any, machine: Machine, ask: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The leaves of a section on a machine to which pynvml came along."""
+    return section(module, machine, PYNVML if ask is None else ask)
+
+
+def values(leaves: dict[str, Any]) -> dict[str, Any]:
+    """{leaf: its value, or the reason why it is unknown in brackets}."""
+    return {name: leaf["value"] if leaf["is"] == "known" else f"[{leaf['why']}]" for name, leaf in leaves.items()}
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs still; one that only waits to be reaped does not."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except (OSError, ValueError):
+        return False
+    return state != "Z"

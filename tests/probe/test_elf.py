@@ -1,0 +1,109 @@
+"""The ELF reader: real libraries, and damaged ones."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from envdoctor.probe import elf
+from tests.probe.samples import BUILT_FOR_NUMPY_1, BUILT_FOR_NUMPY_2, TORCH_NEEDS_CUDA_12, elf_file, put
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_needed_libraries_of_a_real_torch_library_are_listed_in_file_order() -> None:
+    # as `readelf -d` prints them
+    assert elf.needed(TORCH_NEEDS_CUDA_12) == [
+        "libpthread.so.0", "libm.so.6", "libdl.so.2", "libcudart.so.12", "libgomp-a34b3233.so.1", "libc.so.6",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [(BUILT_FOR_NUMPY_1, b"_ARRAY_API is not PyCapsule"), (BUILT_FOR_NUMPY_2, b"numpy._core._multiarray_umath")],
+)
+def test_rodata_of_a_real_module_holds_its_messages(path: Path, message: bytes) -> None:
+    found = elf.section(path, b".rodata")
+    assert found is not None
+    start, size = found
+    assert message in path.read_bytes()[start : start + size]
+
+
+def test_a_section_name_must_match_as_a_whole() -> None:
+    assert elf.section(BUILT_FOR_NUMPY_1, b".rodat") is None
+    assert elf.section(BUILT_FOR_NUMPY_1, b".bss") is None, "it has no bytes in the file"
+
+
+def test_addresses_are_translated_through_the_loaded_segments(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.so", elf_file(("libcudart.so.12", "libtorch.so"), b"text\0"))
+    assert elf.needed(path) == ["libcudart.so.12", "libtorch.so"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x7fELF", b"#!/bin/sh\n" * 20, b"\x7fELF\x01\x01" + bytes(100), b"\x7fELF\x02\x02" + bytes(100)]
+)
+def test_what_is_not_a_64_bit_little_endian_elf_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = put(tmp_path / "x.so", content)
+    with pytest.raises(elf.NotElf):
+        elf.needed(path)
+
+
+def test_a_truncated_library_is_refused_and_not_read_past_its_end(tmp_path: Path) -> None:
+    whole = TORCH_NEEDS_CUDA_12.read_bytes()
+    refused = 0
+    for size in range(64, len(whole), 97):
+        path = put(tmp_path / "x.so", whole[:size])
+        try:
+            elf.needed(path)
+            elf.section(path, b".rodata")
+        except elf.NotElf:
+            refused += 1
+    assert refused > 200, "the section headers stand last, so every cut loses some"
+
+
+@pytest.mark.parametrize("sample", [TORCH_NEEDS_CUDA_12, BUILT_FOR_NUMPY_1, elf_file(("libcudart.so.12",), b"text\0")])
+def test_random_damage_never_gives_another_error_and_is_never_slow(tmp_path: Path, sample: Path | bytes) -> None:
+    whole = sample if isinstance(sample, bytes) else sample.read_bytes()
+    dice = random.Random(20261122)  # noqa: S311 - reproducible damage, not a secret
+    slowest, refused = 0.0, 0
+    for _ in range(400):
+        data = bytearray(whole)
+        for _ in range(dice.randint(1, 24)):
+            # most of what is parsed stands in the first 1000 bytes and the last 3000
+            place = dice.choice((dice.randrange(min(1000, len(data))), len(data) - 1 - dice.randrange(min(3000, len(data)))))
+            data[place] = dice.choice((0, 1, 0x7F, 0x80, 0xFF, dice.randrange(256)))
+        path = put(tmp_path / "x.so", bytes(data))
+        started = time.perf_counter()
+        try:
+            assert isinstance(elf.needed(path), list)
+            elf.section(path, b".rodata")
+        except elf.NotElf:
+            refused += 1
+        slowest = max(slowest, time.perf_counter() - started)
+    assert refused > 20, "the damage reached what is parsed"
+    assert slowest < 1.0
+
+
+def test_a_fifo_and_a_folder_are_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.so")
+    started = time.monotonic()
+    with pytest.raises(OSError, match="is not a regular file"):
+        elf.needed(tmp_path / "fifo.so")
+    with pytest.raises((OSError, elf.NotElf)):
+        elf.needed(tmp_path)
+    assert time.monotonic() - started < 0.5
+
+
+def test_files_are_closed_even_when_they_are_refused(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.so", b"#" * 200)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with pytest.raises(elf.NotElf):
+            elf.needed(path)
+        elf.needed(TORCH_NEEDS_CUDA_12)
+    assert len(os.listdir("/proc/self/fd")) == before
