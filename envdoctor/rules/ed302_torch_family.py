@@ -1,0 +1,170 @@
+"""torch, torchvision, torchaudio or xFormers are not of one family.
+
+## What it checks
+The torch release that each torchvision, torchaudio and xFormers release was made for, from collected data; and whether their
+CUDA tags ("+cu121") equal torch's. A CUDA build over a torch without CUDA is ED308's finding.
+
+## Why it breaks
+These packages are compiled against one torch build. With another: "operator torchvision::nms does not exist" (which also
+stops every transformers model), "undefined symbol" in libtorchaudio.so, "Detected that PyTorch and torchvision were compiled
+with different CUDA major versions".
+
+## What to do
+Install the release that belongs to the installed torch, from the place torch came from.
+
+## Sources
+- https://github.com/pytorch/vision#installation
+- https://github.com/pytorch/pytorch/issues/122494
+- https://github.com/pytorch/audio/pull/4226
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from envdoctor.facts import Known, Unknown
+from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
+from envdoctor.matrix import DecisionKind, decide
+from envdoctor.pins import fitting, said
+from envdoctor.views import installed, metadata_path, normalized, parsed, version_leaf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from envdoctor.facts import Distribution, Facts, TorchBuild
+    from envdoctor.matrix import Claim, Matrix
+
+CODE = "ED302"
+CAUSE = "torchvision-torch-mismatch"
+JOINT = Joint.TORCH
+QUESTION = "Do torchvision, torchaudio and xFormers belong to the installed torch?"
+EXPLAINED_BY = ("ED201", "ED301")
+
+FAMILY = {
+    "torchvision": "torchvision-torch-mismatch",
+    "torchaudio": "torchaudio-torch-mismatch",
+    "xformers": "xformers-torch-mismatch",
+}
+"""Companion -> cause when it does not fit."""
+ERRORS = {
+    "torchvision": '"operator torchvision::nms does not exist", which also stops the models of transformers',
+    "torchaudio": '"Could not load this library" or "undefined symbol"',
+    "xformers": '"xFormers can\'t load C++/CUDA extensions"',
+}
+NMS = Source("https://github.com/pytorch/pytorch/issues/122494", "2026-11-22")
+_TAG = re.compile(r"cu(\d+)(\d)")
+
+
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
+    """Judge each companion by the strongest evidence there is; one finding for each."""
+    torch = installed(facts, "torch")
+    leaf = facts.builds.torch
+    build, via = (leaf.value, leaf.via) if isinstance(leaf, Known) else (None, "")
+    for name in FAMILY:
+        one = installed(facts, name)
+        if one is None or torch is None:
+            continue
+        claim, doubt = broken_claim(facts, matrix, name)
+        found = None if claim is None else of_other_release(facts, matrix, one, torch, claim)
+        if found is None and build is not None and build.cuda is not None:
+            found = of_other_cuda(name, one, build, build.cuda, via)
+        if found is not None:
+            yield found
+        elif doubt is not None:
+            yield doubt
+        elif isinstance(leaf, Unknown):
+            yield Doubt(QUESTION, leaf.why)
+
+
+def broken_claim(facts: Facts, matrix: Matrix, name: str) -> tuple[Claim | None, Doubt | None]:
+    """The claim on this release that torch breaks; else why it cannot be told."""
+    doubt = None
+    leaves = {package: version_leaf(facts, package) for package in (name, "torch")}
+    for claim in matrix.claims(name, "torch-family"):
+        decision = decide(claim, leaves.__getitem__)
+        if decision.kind is DecisionKind.BROKEN:
+            return claim, None
+        if decision.kind is DecisionKind.CANNOT_TELL:
+            doubt = Doubt(QUESTION, decision.why)
+    return None, doubt
+
+
+def of_other_cuda(name: str, one: Distribution, build: TorchBuild, cuda: str, via: str) -> Finding | None:
+    """Other CUDA tags. torchvision refuses another major only; torchaudio refused every other version until late 2026."""
+    version = parsed(one.version)
+    tag = _TAG.fullmatch(version.local or "") if version is not None else None
+    if version is None or tag is None or ".".join(tag.groups()) == cuda:
+        return None
+    spec = f"=={version.public}+{tag_of(cuda)}"
+    refused = tag.group(1) != cuda.split(".", maxsplit=1)[0] or name == "torchaudio"
+    return finding(
+        name,
+        f"{said(one)} is built for CUDA {'.'.join(tag.groups())}, torch {build.version} for CUDA {cuda}",
+        (
+            Evidence(f"CUDA tag of {name}", one.version, metadata_path(one)),
+            Evidence("CUDA that torch was built with", cuda, via),
+        ),
+        (
+            Change(
+                kind=Kind.INSTALL,
+                says=f"Install {name}{spec}, from PyTorch's own index.",
+                install={name: spec},
+                torch_backend=tag_of(cuda),
+            ),
+        ),
+        severity=Severity.ERROR if refused else Severity.WARNING,
+        source=Source("https://github.com/pytorch/audio/pull/4226", "2026-11-22"),
+    )
+
+
+def tag_of(cuda: str) -> str:
+    """Give "cu124" for "12.4"."""
+    return f"cu{cuda.replace('.', '')}"
+
+
+def of_other_release(facts: Facts, matrix: Matrix, one: Distribution, torch: Distribution, claim: Claim) -> Finding:
+    """A release made for another torch release, by the data."""
+    name, wanted = normalized(one.name), claim.then["torch"]
+    changes = [Change(kind=Kind.INSTALL, says=f"Install torch{wanted}, as {said(one)} needs.", install={"torch": wanted})]
+    fits = fitting(facts, matrix, name, ("torch",))
+    if fits is not None:
+        says = f"Install {name}{fits}, which was made for the installed torch."
+        changes.insert(0, Change(kind=Kind.INSTALL, says=says, install={name: fits}))
+    return finding(
+        name,
+        f"{said(one)} was made for torch{wanted}, but {said(torch)} is installed",
+        (
+            Evidence(f"installed {name}", one.version, metadata_path(one)),
+            Evidence("installed torch", torch.version, metadata_path(torch)),
+            Evidence(f"torch that {said(one)} was made for", wanted, claim.source),
+        ),
+        tuple(changes),
+        layer=Layer.DECLARED,
+        source=Source(claim.source, claim.read),
+    )
+
+
+def finding(
+    name: str,
+    title: str,
+    evidence: tuple[Evidence, ...],
+    changes: tuple[Change, ...],
+    *,
+    severity: Severity = Severity.ERROR,
+    layer: Layer = Layer.LINKED,
+    source: Source = NMS,
+) -> Finding:
+    """What the three checks have in common."""
+    return Finding(
+        code=CODE,
+        title=title,
+        severity=severity,
+        layer=layer,
+        cause=FAMILY[name],
+        subjects=(name, "torch"),
+        why=f"Its compiled part does not load: {ERRORS[name]}.",
+        evidence=evidence,
+        sources=(source,),
+        changes=changes,
+    )

@@ -1,0 +1,48 @@
+"""ED302: torchvision, torchaudio and xFormers against torch."""
+
+from envdoctor.findings import Layer, Outcome, Severity
+from tests.factory import blind, dist, healthy, judged, put
+
+RULE = "ed302_torch_family"
+
+
+def test_the_healthy_family_is_healthy() -> None:
+    assert judged(RULE, healthy()) == (Outcome.PASS, (), ())
+
+
+def test_torchvision_of_another_release_is_told_from_the_data_even_if_its_metadata_has_no_pin() -> None:
+    outcome, findings, _ = judged(RULE, put(healthy(), dist("torchvision", "0.21.0")))
+    assert outcome is Outcome.FAIL
+    (finding,) = findings
+    assert (finding.severity, finding.layer, finding.cause) == (Severity.ERROR, Layer.DECLARED, "torchvision-torch-mismatch")
+    assert finding.title == "torchvision 0.21.0 was made for torch==2.6.0, but torch 2.5.1 is installed"
+    assert [change.install for change in finding.changes] == [{"torchvision": "==0.20.1"}, {"torch": "==2.6.0"}]
+    assert finding.sources[0].where.startswith("METADATA of the torchvision 0.21.0 wheel")
+
+
+def test_torchaudio_is_judged_alike() -> None:
+    (finding,) = judged(RULE, put(healthy(), dist("torchaudio", "2.6.0")))[1]
+    assert finding.subjects == ("torchaudio", "torch")
+
+
+def test_a_release_that_the_data_does_not_know_is_not_accused() -> None:
+    assert judged(RULE, put(healthy(), dist("torchvision", "0.20.0a0+afc54f7")))[0] is Outcome.PASS
+
+
+def test_cuda_tags_of_one_major_are_a_warning_for_torchvision_and_an_error_for_torchaudio() -> None:
+    (finding,) = judged(RULE, put(healthy(), dist("torchvision", "0.20.1+cu121")))[1]
+    assert finding.severity is Severity.WARNING
+    assert finding.title == "torchvision 0.20.1+cu121 is built for CUDA 12.1, torch 2.5.1+cu124 for CUDA 12.4"
+    assert finding.changes[0].install == {"torchvision": "==0.20.1+cu124"}
+    (finding,) = judged(RULE, put(healthy(), dist("torchaudio", "2.5.1+cu121")))[1]
+    assert finding.severity is Severity.ERROR
+    (finding,) = judged(RULE, put(healthy(), dist("torchvision", "0.20.1+cu118")))[1]
+    assert finding.severity is Severity.ERROR
+    assert judged(RULE, put(healthy(), dist("torchvision", "0.20.1+cu124")))[0] is Outcome.PASS
+
+
+def test_what_is_unknown_cannot_be_told_but_the_data_still_speaks() -> None:
+    assert judged(RULE, blind(healthy(), "builds__torch"))[0] is Outcome.UNKNOWN
+    assert judged(RULE, blind(put(healthy(), dist("torchvision", "0.21.0")), "builds__torch"))[0] is Outcome.FAIL
+    assert judged(RULE, put(healthy(), dist("torch", "unknown")))[0] is Outcome.UNKNOWN
+    assert judged(RULE, blind(healthy(), "packages__distributions"))[0] is Outcome.UNKNOWN
