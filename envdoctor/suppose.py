@@ -1,0 +1,323 @@
+"""Facts as they would be after a change: ``supposing(facts, {"driver": "535.161.08", "gpu": "h100"})``. Pure.
+
+The same function judges ``--suppose`` on the command line and proves remedies. What a change leaves unknowable (the
+bytes of a package that is not there yet) becomes Unknown, or is filled from the data with the data as origin.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from envdoctor.errors import UserError, nearest
+from envdoctor.facts import (
+    Distribution,
+    Facts,
+    Gpu,
+    Interpreter,
+    Known,
+    Libc,
+    LibCuda,
+    PciDevice,
+    Smi,
+    TorchBuild,
+    Unknown,
+    VllmBuild,
+    need,
+)
+from envdoctor.suppose_env import with_variable
+from envdoctor.views import driver_version, normalized, parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envdoctor.matrix import GpuProduct, Matrix, TorchRelease
+
+VARIABLE = "env:"
+REST = ("driver", "gpu", "glibc", "python")
+_NAME = re.compile(r"[^A-Za-z0-9._-]")
+REMOVED = "none"
+HINT = (
+    "Write --suppose driver=535.161.08, gpu=h100 (or gpu=8xh100), glibc=2.35, python=3.12, PACKAGE=VERSION or "
+    "env:VARIABLE=VALUE; none as the value takes it away."
+)
+
+
+def parse(words: tuple[str, ...]) -> dict[str, str]:
+    """``("driver=535.161.08",)`` as a mapping.
+
+    Raises:
+        UserError: a word without ``=``.
+    """
+    found = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign or not name.strip() or not value.strip():
+            raise UserError(f"--suppose {word!r} is not NAME=VALUE", HINT)
+        plain = name.strip() if name.strip().startswith(VARIABLE) else name.strip().lower()
+        if plain in found:
+            raise UserError(f"--suppose {plain} is given twice", "Give each name once.")
+        if "," in value and not plain.startswith(VARIABLE):
+            hint = "Give one --suppose for each: --suppose gpu=h100 --suppose driver=550.54.15"
+            raise UserError(f"--suppose {word!r} holds a comma", hint)
+        found[plain] = value.strip()
+    return found
+
+
+def validate(changes: Mapping[str, str], matrix: Matrix) -> None:
+    """Refuse what makes no sense on any facts. Raises UserError."""
+    for name, value in changes.items():
+        if name == "gpu":
+            if value.lower() != REMOVED:
+                product(value, matrix)
+        elif (
+            not name.startswith(VARIABLE) and parsed(value) is None and (value.lower() != REMOVED or name in {"glibc", "python"})
+        ):
+            raise UserError(f"--suppose {name}={value}: {value!r} is not a version", HINT)
+
+
+def require_known(changes: Mapping[str, str], facts: Facts, matrix: Matrix) -> None:
+    """Refuse a package nobody knows: neither installed, nor required by what is, nor in the data. A misspelling, that is.
+
+    Raises:
+        UserError: names the nearest name that is known.
+    """
+    leaf = facts.packages.distributions
+    present = leaf.value if isinstance(leaf, Known) else ()
+    known = {*REST, *matrix.subjects(), *(normalized(one.name) for one in present)}
+    known |= {package for subject in matrix.subjects() for package in known_in_claims(subject, matrix)}
+    known |= {normalized(_NAME.split(line, maxsplit=1)[0]) for one in present for line in one.requires}
+    for name in changes:
+        if not name.startswith(VARIABLE) and normalized(name) not in known:
+            raise UserError(f"--suppose {name}={changes[name]}: nothing here is called {name}", f"{nearest(name, known)} {HINT}")
+
+
+def known_in_claims(subject: str, matrix: Matrix) -> set[str]:
+    """The packages that the data relates to this one."""
+    return {
+        name for topic in ("pins", "runtime", "trainer-engine") for claim in matrix.claims(subject, topic) for name in claim.then
+    }
+
+
+def supposing(facts: Facts, changes: Mapping[str, str], matrix: Matrix) -> Facts:
+    """The facts with every change applied.
+
+    Raises:
+        UserError: a value that is no version, or a GPU that the data does not know.
+    """
+    for name, value in changes.items():
+        via = f"supposed ({name}={value})"
+        if name.startswith(VARIABLE):
+            facts = with_variable(facts, name[len(VARIABLE) :], None if value.lower() == REMOVED else value, via)
+        elif name == "gpu":
+            facts = _gpu(facts, value, via, matrix, driver_given="driver" in changes)
+        elif value.lower() != REMOVED and parsed(value) is None:
+            raise UserError(f"--suppose {name}={value}: {value!r} is not a version", HINT)
+        elif name == "driver":
+            facts = _driver(facts, None if value.lower() == REMOVED else value, via, matrix)
+        elif name == "glibc":
+            facts = _put(facts, "host", libc=Known(Libc(name="glibc", version=value), via))
+        elif name == "python":
+            facts = _python(facts, value, via)
+        else:
+            facts = _package(facts, normalized(name), None if value.lower() == REMOVED else value, via, matrix)
+    return facts
+
+
+def _put(facts: Facts, part: str, **leaves: Any) -> Facts:  # noqa: ANN401 - leaves of many types
+    return msgspec.structs.replace(facts, **{part: msgspec.structs.replace(getattr(facts, part), **leaves)})
+
+
+def _driver(facts: Facts, version: str | None, via: str, matrix: Matrix) -> Facts:
+    api = None
+    if version is not None:
+        fitting = [row.cuda for row in matrix.cuda_releases() if row.full_driver and _at_least(version, row.full_driver)]
+        api = fitting[-1] if fitting else None
+    libcuda = (LibCuda(path="libcuda.so.1", version=version, kind="driver", origin="supposed"),) if version else ()
+    facts = _put(
+        facts,
+        "driver",
+        kernel_module=Known(version, via),
+        sys_module=Known(version, via),
+        nvml=Known(version, via),
+        smi=Known(Smi(driver_version=version, cuda_version=api) if version else None, via),
+        libcuda=Known(libcuda, via),
+        cuda_api=Known(api, via),
+    )
+    return _put(facts, "container", device_nodes=Known(("/dev/nvidia0", "/dev/nvidiactl") if version else (), via))
+
+
+def _at_least(version: str, floor: str) -> bool:
+    ours, theirs = parsed(version), parsed(floor)
+    return ours is not None and theirs is not None and ours >= theirs
+
+
+def product(value: str, matrix: Matrix) -> tuple[int, GpuProduct]:
+    """How many of which GPU "h100" or "8xh100" means. Raises UserError."""
+    found = re.fullmatch(r"(?:([1-9]\d{0,2})x)?([a-z0-9-]+)", value.lower())
+    products = {row.key: row for row in matrix.gpu_products()}
+    if found is None or found.group(2) not in products:
+        raise UserError(f"--suppose gpu={value}: this GPU is not in the data", nearest(value.lower(), products))
+    return int(found.group(1) or 1), products[found.group(2)]
+
+
+def _gpu(facts: Facts, value: str, via: str, matrix: Matrix, *, driver_given: bool) -> Facts:
+    if value.lower() == REMOVED:
+        none: Known[tuple[()]] = Known((), via)
+        return _put(facts, "gpus", devices=none, pci=none, nvswitches=Known(0, via), fabric_manager=Known(None, via))
+    count, one = product(value, matrix)
+    unsaid = Unknown(f"not part of what was {via}")
+    devices = tuple(
+        Gpu(
+            index=index,
+            name=Known(f"NVIDIA {one.name}", via),
+            compute_capability=Known(one.compute_capability, via),
+            memory_total_mib=Known(one.memory_gib * 1024, via),
+            memory_free_mib=unsaid,
+            mig_enabled=unsaid,
+            ecc_enabled=unsaid,
+            ecc_uncorrected=unsaid,
+            pci_address=unsaid,
+            pci_device_id=Known(one.pci_device_ids[0], via) if one.pci_device_ids else unsaid,
+            nvlink_links_active=unsaid,
+            fabric_state=unsaid,
+        )
+        for index in range(count)
+    )
+    pci = tuple(
+        PciDevice(address=f"supposed {index}", device_id=ids, device_class="gpu", bound_driver="nvidia")
+        for index in range(count)
+        for ids in one.pci_device_ids[:1]
+    )
+    # a fabric, if these have one, is supposed to be in order: nothing was said of it
+    fabric: dict[str, Any] = {"nvswitches": Known(0, via), "fabric_manager": Known(None, via)}
+    facts = _put(facts, "gpus", devices=Known(devices, via), pci=Known(pci, via), **fabric)
+    driver = driver_version(facts)
+    if driver_given or (isinstance(driver, Known) and driver.value is not None):
+        return facts
+    # a GPU is supposed on a machine without a driver: which driver it would have was not said
+    lack = Unknown("no driver was supposed beside the GPU; add --suppose driver=VERSION")
+    facts = _put(facts, "driver", kernel_module=lack, sys_module=lack, nvml=lack, smi=lack, libcuda=lack, cuda_api=lack)
+    return _put(facts, "container", device_nodes=Known(("/dev/nvidia0", "/dev/nvidiactl"), via))
+
+
+def _python(facts: Facts, value: str, via: str) -> Facts:
+    if isinstance(facts.python, Unknown):
+        return facts
+    interpreter: Interpreter = msgspec.structs.replace(facts.python.value, version=value)
+    return msgspec.structs.replace(facts, python=Known(interpreter, via))
+
+
+def _package(facts: Facts, name: str, version: str | None, via: str, matrix: Matrix) -> Facts:
+    leaf = facts.packages.distributions
+    if isinstance(leaf, Unknown):
+        return facts
+    kept = tuple(one for one in leaf.value if normalized(one.name) != name)
+    if version is not None:
+        kept += (_distribution(facts, name, version, via, matrix),)
+    facts = _put(facts, "packages", distributions=Known(kept, leaf.via))
+    extensions = facts.builds.extensions
+    if isinstance(extensions, Known):
+        # its bytes would be others
+        rest = tuple(one for one in extensions.value if one.package != name)
+        facts = _put(facts, "builds", extensions=Known(rest, extensions.via))
+    if name == "torch":
+        facts = _put(facts, "builds", torch=_torch_build(facts, version, via, matrix))
+    elif name == "vllm":
+        facts = _put(facts, "builds", vllm=_vllm_build(version, via, matrix))
+    elif name == "numpy":
+        old = version is None or version.startswith(("0.", "1."))
+        lack = Unknown("compiled modules were not searched for NumPy 1 code while another NumPy was installed")
+        facts = _put(facts, "builds", numpy1_modules=Known((), via) if old else lack)
+    elif isinstance(facts.builds.numpy1_modules, Known):
+        rest_of = tuple(one for one in facts.builds.numpy1_modules.value if one.package != name)
+        facts = _put(facts, "builds", numpy1_modules=Known(rest_of, facts.builds.numpy1_modules.via))
+    owners = facts.builds.module_owners
+    if version is None and isinstance(owners, Known):
+        left = {file: tuple(one for one in names if one != name) for file, names in owners.value.items()}
+        facts = _put(facts, "builds", module_owners=Known({k: v for k, v in left.items() if len(v) > 1}, owners.via))
+    return facts
+
+
+def _distribution(facts: Facts, name: str, version: str, via: str, matrix: Matrix) -> Distribution:
+    """A distribution that is not there yet.
+
+    Of its requirements only what the data knows, and only about packages that are there: an installer brings the others.
+    """
+    present = {normalized(one.name) for one in need(facts.packages.distributions)}
+    return Distribution(
+        name=name,
+        version=version,
+        location="",
+        metadata_dir=via,
+        installer=None,
+        requires_python=_pythons(name, version, matrix),
+        requires=tuple(f"{package}{spec}" for package, spec in known_pins(name, version, matrix).items() if package in present),
+        wheel_tags=(),
+        direct_url=None,
+    )
+
+
+def _pythons(name: str, version: str, matrix: Matrix) -> str | None:
+    """The Pythons that a release is for, as far as the data knows."""
+    release = parsed(version)
+    if name == "torch" and release is not None:
+        return next((row.python for row in matrix.torch_releases() if row.torch == release.public), None)
+    claims = [claim for claim in matrix.claims(name, "pins") if release is not None and claim.admits(name, release)]
+    return next((claim.then["__python"] for claim in claims if "__python" in claim.then), None)
+
+
+def known_pins(name: str, version: str, matrix: Matrix) -> dict[str, str]:
+    """What that release of a package pins, as far as the data knows: {"torch": "==2.5.1"}."""
+    release = parsed(version)
+    found: dict[str, str] = {}
+    if release is None:
+        return found
+    for claim in matrix.claims(name, "pins"):
+        if claim.admits(name, release):
+            found.update({package: spec for package, spec in claim.then.items() if not package.startswith("__")})
+    return found
+
+
+def _torch_build(facts: Facts, version: str | None, via: str, matrix: Matrix) -> Known[TorchBuild | None] | Unknown:
+    if version is None:
+        return Known(None, via)
+    arch = facts.host.arch
+    if isinstance(arch, Known) and arch.value != "x86_64":
+        return Unknown(f"the data about torch releases is of x86_64 wheels, and this machine is {arch.value}")
+    public, _, local = version.partition("+")
+    row: TorchRelease | None = next((row for row in matrix.torch_releases() if row.torch == public), None)
+    if local.startswith("cu") and local[2:].isdigit():
+        cuda: str | None = f"{local[2:-1]}.{local[-1]}"
+    elif local == "cpu":
+        cuda = None
+    elif row is not None:
+        cuda = row.cuda
+    else:
+        return Unknown(f"how torch {version} was built is not in the data")
+    same = row is not None and cuda == row.cuda
+    lack = Unknown(f"the GPU architectures of torch {version} are not in the data")
+    return Known(
+        TorchBuild(
+            version=version,
+            cuda=cuda,
+            hip=None,
+            git=None,
+            debug=False,
+            cxx11_abi=Known(row.cxx11_abi, via) if row is not None and same else lack,
+            gpu_archs=Known((), via) if cuda is None else Known(row.archs, row.source) if row is not None and same else lack,
+        ),
+        via,
+    )
+
+
+def _vllm_build(version: str | None, via: str, matrix: Matrix) -> Known[VllmBuild | None] | Unknown:
+    if version is None:
+        return Known(None, via)
+    torch = known_pins("vllm", version, matrix).get("torch", "")
+    row = next((row for row in matrix.torch_releases() if torch == f"=={row.torch}"), None)
+    lack = Unknown(f"the CUDA major of vllm {version} is not in the data")
+    major = Known(int(row.cuda.split(".")[0]), f"built with torch {row.torch}") if row is not None else lack
+    return Known(VllmBuild(version=version, cuda_major=major), via)
