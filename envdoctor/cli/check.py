@@ -1,0 +1,74 @@
+"""``envdoctor check``."""
+
+from __future__ import annotations
+
+import click
+
+from envdoctor.cli.complete import codes, suppositions
+
+SELECT = "Judge only these: ED102, or ED1 for all of that group."
+SKIP = "Leave these rules out. Commas allowed, as in --select."
+RECORD = "Also write facts and report to DIR, redacted, to replay this check anywhere."
+SUPPOSE = "Judge as if: driver=535.161.08, gpu=h100, gpu=8xh100, glibc=2.31, python=3.12, torch=2.6.0, PACKAGE=none. Repeatable."
+
+
+@click.command()
+@click.argument("target", required=False, type=click.Path())
+@click.option("--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
+@click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write the report to FILE instead of standard output.")
+@click.option("--strict", is_flag=True, help="Exit with 3 if something could not be told.")
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="CODES",
+    shell_complete=codes,
+    help=SELECT,
+)
+@click.option("--skip", multiple=True, metavar="CODES", shell_complete=codes, help=SKIP)
+@click.option("--suppose", multiple=True, metavar="NAME=VALUE", shell_complete=suppositions, help=SUPPOSE)
+@click.option("--fail-on", type=click.Choice(["error", "warning"]), help="Mildest finding that exits with 1 [error].")
+@click.option(
+    "--record",
+    metavar="DIR",
+    type=click.Path(),
+    help=RECORD,
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show all evidence, layers of truth and every open question.")
+def command(  # noqa: PLR0913, PLR0917 - one argument an option
+    target: str | None,
+    form: str,
+    output: str | None,
+    strict: bool,
+    select: tuple[str, ...],
+    skip: tuple[str, ...],
+    suppose: tuple[str, ...],
+    fail_on: str | None,
+    record: str | None,
+    verbose: bool,
+) -> int:
+    """Find the root cause of what is wrong with an environment, and what mends it.
+
+    TARGET is an environment's folder or a Python interpreter (PATH or venv:PATH), or saved:PATH, a record made
+    earlier. Without it the active environment is checked: VIRTUAL_ENV, else CONDA_PREFIX, else python3 on PATH.
+
+    Nothing of the environment is imported, nothing is installed, no GPU memory is used.
+
+    \b
+    Exit status: 0 no errors, 1 errors found (or warnings, with --fail-on warning),
+    2 wrong usage or unreadable input, 3 something could not be told (with --strict),
+    4 a bug of envdoctor.
+    """  # noqa: D301 - click keeps the lines after \b
+    from envdoctor.cli.checking import run_check  # noqa: PLC0415 - `envdoctor check --help` needs none of this
+
+    return run_check(
+        target,
+        form=form,
+        output=output,
+        strict=strict,
+        select=select,
+        skip=skip,
+        suppose=suppose,
+        fail_on=fail_on,
+        record=record,
+        verbose=verbose,
+    )

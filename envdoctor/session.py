@@ -1,0 +1,236 @@
+"""One command's way from the user's words to a report: target, configuration, facts, judgement.
+
+The probe is started first and everything else is imported while it works, which is why the imports here are local.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from envdoctor.sources import interpreter, parse_target
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator
+
+    from typing_extensions import Self
+
+    from envdoctor.config import Config
+    from envdoctor.examine import Wishes
+    from envdoctor.facts import Facts
+    from envdoctor.findings import Report, Severity
+    from envdoctor.matrix import Matrix
+    from envdoctor.sources import TargetSpec
+
+
+class Pending:
+    """A target whose facts are being read. As a context: if it is left by an error or an interrupt, the probe is ended."""
+
+    def __init__(self, spec: TargetSpec, running: interpreter.Running | None, *, extras: bool) -> None:
+        self.spec = spec
+        self.running = running
+        self.extras = extras
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is not None and self.running is not None:
+            interpreter.stop(self.running.child)
+
+
+def start(target: str | None, *, extras: bool = False) -> Pending:
+    """Parse the target and start its probe. Raises UserError."""
+    spec = parse_target(target, os.environ)
+    running = interpreter.start(spec.path, extras=extras) if spec.scheme == "venv" else None
+    return Pending(spec, running, extras=extras)
+
+
+def facts_of(pending: Pending) -> Facts:
+    """The facts of a target. Raises UserError."""
+    import msgspec  # noqa: PLC0415
+
+    from envdoctor.errors import UserError  # noqa: PLC0415
+    from envdoctor.facts import BadDocument, Target, decode  # noqa: PLC0415
+    from envdoctor.sources import saved  # noqa: PLC0415
+
+    spec = pending.spec
+    if pending.running is None:
+        facts = saved.read(spec.path)
+        was = facts.target.spec
+        chosen = f"a record of {was}" if was else "a record"
+        target = Target(spec=f"saved:{shown(spec.path)}", chosen=chosen, broken=facts.target.broken)
+        return msgspec.structs.replace(facts, target=target)
+    document, broken = interpreter.finish(pending.running, spec.path, extras=pending.extras)
+    try:
+        facts = decode(document)
+    except BadDocument as bad:
+        raise UserError(
+            f"the probe under {pending.running.interpreter} printed something else than its document: {bad}",
+            "Does this interpreter print at start-up? Try: " + pending.running.interpreter + " -I -S -c 'pass'",
+        ) from bad
+    target = Target(spec=shown(spec.path), chosen=spec.chosen, broken=None if broken is None else shown(broken))
+    return msgspec.structs.replace(facts, target=target)
+
+
+def anonymous(facts: Facts) -> Facts:
+    """The facts for a file that leaves this machine: what the session itself wrote into them is redacted as the probe does."""
+    import msgspec  # noqa: PLC0415
+
+    from envdoctor.probe.machine import Machine  # noqa: PLC0415
+    from envdoctor.probe.redaction import homes_of, redacted, users_of  # noqa: PLC0415
+
+    machine, target = Machine(), facts.target
+    spec, broken = redacted([target.spec, target.broken], homes_of(machine), users_of(machine))
+    return msgspec.structs.replace(facts, target=msgspec.structs.replace(target, spec=spec, broken=broken))
+
+
+def pasteable(facts: Facts, pending: Pending) -> Facts:
+    """The facts with the interpreter by its real path, for commands on the page.
+
+    The probe hides other people's home folders; root, who checks one of them, needs it. What is recorded stays as probed.
+    """
+    import msgspec  # noqa: PLC0415
+
+    from envdoctor.facts import Known  # noqa: PLC0415
+
+    python = facts.python
+    if pending.running is None or facts.target.broken is not None or not isinstance(python, Known):
+        return facts
+    executable = shown(os.path.abspath(pending.running.interpreter))
+    return msgspec.structs.replace(facts, python=Known(msgspec.structs.replace(python.value, executable=executable), python.via))
+
+
+def shown(text: str) -> str:
+    """A text with the user's home folder as ``~``; bytes of file names that are no UTF-8 as a replacement character."""
+    home = os.path.expanduser("~")
+    told = re.sub(re.escape(home) + r"(?![\w.-])", "~", text) if home not in {"/", "~"} and home in text else text
+    return os.fsencode(told).decode("utf-8", "replace")
+
+
+def preload() -> None:
+    """Import what the rest needs, while the probe works in its own process."""
+    import envdoctor.examine  # noqa: F401, PLC0415
+    from envdoctor.facts import decoder  # noqa: PLC0415
+    from envdoctor.rules import all_rules  # noqa: PLC0415
+
+    decoder()
+    all_rules()
+
+
+class Options(NamedTuple):
+    """What the command line said about judging."""
+
+    select: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    suppose: tuple[str, ...] = ()
+    fail_on: str | None = None
+
+
+class Plan(NamedTuple):
+    """Options and configuration together."""
+
+    wishes: Wishes
+    fail_on: Severity
+    profile: str | None
+    notes: tuple[str, ...]
+    matrix: Matrix
+
+
+def plan(options: Options) -> Plan:
+    """Read the configuration and put the command line over it. Raises UserError."""
+    import datetime as dt  # noqa: PLC0415
+
+    from envdoctor.config import find, known_codes  # noqa: PLC0415
+    from envdoctor.errors import UserError, nearest  # noqa: PLC0415
+    from envdoctor.examine import Wishes, codes  # noqa: PLC0415
+    from envdoctor.findings import Severity  # noqa: PLC0415
+    from envdoctor.matrix import Matrix  # noqa: PLC0415
+    from envdoctor.suppose import parse, validate  # noqa: PLC0415
+
+    every = codes()
+    config = find(_here(), every)
+    today = dt.datetime.now(tz=dt.timezone.utc).date()
+    select = known_codes(_words(options.select, "--select"), every, "--select") or config.select
+    skip = known_codes(_words(options.skip, "--skip"), every, "--skip") or config.skip
+    left_out = tuple(code for code in every if (select and not code.startswith(select)) or (skip and code.startswith(skip)))
+    if len(left_out) == len(every):
+        raise UserError("no rule is left to judge by", "Select or skip fewer; `envdoctor rules` lists them all.")
+    suppose = parse(options.suppose)
+    matrix = Matrix()
+    validate(suppose, matrix)
+    if config.profile is not None and config.profile not in {row.key for row in matrix.gpu_products()}:
+        hint = nearest(config.profile, [row.key for row in matrix.gpu_products()])
+        raise UserError(f"{config.path}: profile is {config.profile!r}, which is no GPU in the data", hint)
+    return Plan(
+        wishes=Wishes(select=select, skip=skip, ignores=config.in_force(today), suppose=suppose),
+        fail_on=Severity(options.fail_on or config.fail_on),
+        profile=config.profile,
+        notes=(*_notes(config, today), *([f"{_count(left_out)} left out: {', '.join(left_out)}"] if left_out else [])),
+        matrix=matrix,
+    )
+
+
+def _here() -> str:
+    """The working folder; the root when it has been deleted under us."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return "/"
+
+
+def _count(codes: tuple[str, ...]) -> str:
+    return f"{len(codes)} rule{'' if len(codes) == 1 else 's'}"
+
+
+def _words(values: tuple[str, ...], option: str) -> tuple[str, ...]:
+    from envdoctor.errors import UserError  # noqa: PLC0415
+
+    words = tuple(word for value in values for word in value.split(",") if word.strip())
+    if values and not words:
+        raise UserError(f"{option} names no rule", f"Name one, or leave {option} away.")
+    return words
+
+
+def _notes(config: Config, today: dt.date) -> Iterator[str]:
+    if config.path is not None:
+        yield f"configured by {shown(config.path)}"
+    for one in config.expired(today):
+        yield f"the ignore of {one.code} expired on {one.until}, so it counts again (its reason was: {one.reason})"
+
+
+def judge(facts: Facts, made: Plan, started: float) -> tuple[Facts, Report, tuple[str, ...]]:
+    """Examine the facts; gives the facts that were judged, the report, and notes for the page. Raises UserError."""
+    import msgspec  # noqa: PLC0415
+
+    from envdoctor.examine import examine  # noqa: PLC0415
+    from envdoctor.facts import Known  # noqa: PLC0415
+    from envdoctor.suppose import require_known  # noqa: PLC0415
+
+    wishes, notes = made.wishes, made.notes
+    require_known(wishes.suppose, facts, made.matrix)
+    devices = facts.gpus.devices
+    if made.profile and "gpu" not in wishes.suppose and not (isinstance(devices, Known) and devices.value):
+        # the profile says what the environment is for; a machine with a GPU is judged by that GPU
+        wishes = msgspec.structs.replace(wishes, suppose={"gpu": made.profile, **wishes.suppose})
+        notes += (f"no GPU is here, so the configured profile {made.profile} was supposed",)
+    judged, report = examine(facts, made.matrix, wishes, started)
+    return judged, report, (*notes, *_about(judged))
+
+
+def _about(facts: Facts) -> Iterator[str]:
+    """What a user should know of the target before a clean page misleads."""
+    from envdoctor.facts import Known, NotObserved  # noqa: PLC0415
+    from envdoctor.views import ENGINES, TRAINERS, distributions  # noqa: PLC0415
+
+    try:
+        present = distributions(facts)
+    except NotObserved:
+        return
+    if not any(name in present for name in ("torch", *ENGINES, *TRAINERS)):
+        own = isinstance(facts.python, Known) and facts.python.value.prefix == shown(sys.prefix)
+        whose = "this is envdoctor's own environment, and " if own else ""
+        yield f"{whose}neither torch nor vLLM nor a trainer is installed in it; another one is checked by: envdoctor check PATH"

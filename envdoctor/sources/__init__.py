@@ -1,0 +1,75 @@
+"""Where Facts come from: a target on the command line becomes a source that gives Facts.
+
+Targets: a path to an interpreter or an environment's folder (``venv:PATH`` or just PATH) and ``saved:PATH`` (a probe
+document, or the folder that ``check --record`` wrote).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from envdoctor.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMES = ("venv", "saved")
+HINT = "Give a folder with bin/python, a Python interpreter, or saved:FILE; without a target the active environment is checked."
+
+
+class TargetSpec(NamedTuple):
+    """A parsed target: what to read and why it was taken. ``chosen`` is a phrase for the first line of the page."""
+
+    scheme: Literal["venv", "saved"]
+    path: str
+    chosen: str
+
+
+def parse_target(text: str | None, environ: Mapping[str, str]) -> TargetSpec:
+    """Turn the command-line word, or its absence, into a target.
+
+    Raises:
+        UserError: an unknown scheme, or a path that does not exist.
+    """
+    if text is None:
+        return active(environ)
+    scheme, colon, rest = text.partition(":")
+    if not colon or "/" in scheme or scheme.startswith("."):
+        scheme, rest = "venv", text
+    if scheme not in SCHEMES:
+        if os.path.exists(text):
+            scheme, rest = "venv", text
+        else:
+            raise UserError(f'"{scheme}:" is not a kind of target', f"{nearest(scheme, SCHEMES)} {HINT}")
+    path = os.path.expanduser(rest)
+    if scheme == "venv" and "/" not in rest and not os.path.lexists(path):
+        # python3.12 as one types it
+        path = shutil.which(rest, path=environ.get("PATH", os.defpath)) or path
+    if not rest or not os.path.lexists(path):
+        raise UserError(f"the target {rest or text!r} does not exist", HINT)
+    return TargetSpec("saved" if scheme == "saved" else "venv", os.path.abspath(path), "named on the command line")
+
+
+def active(environ: Mapping[str, str]) -> TargetSpec:
+    """The active environment: VIRTUAL_ENV, else CONDA_PREFIX, else python3 on PATH, else our own interpreter."""
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        folder = environ.get(variable)
+        if folder:
+            if not os.path.isdir(folder):
+                raise UserError(
+                    f"{variable} is set to {folder}, which is not a folder",
+                    f"Run `unset {variable}`, or name the target: envdoctor check PATH.",
+                )
+            if not any(os.path.lexists(os.path.join(folder, name)) for name in ("bin/python3", "bin/python")):
+                raise UserError(
+                    f"{variable} is set to {folder}, which is no Python environment (no bin/python3 in it)",
+                    f"Run `unset {variable}`, or name the target: envdoctor check PATH.",
+                )
+            return TargetSpec("venv", folder, f"{variable} is set")
+    found = shutil.which("python3", path=environ.get("PATH", os.defpath))
+    if found:
+        return TargetSpec("venv", found, "python3 on PATH, since neither VIRTUAL_ENV nor CONDA_PREFIX is set")
+    return TargetSpec("venv", sys.executable, "envdoctor's own interpreter, since there is no other python3 on PATH")

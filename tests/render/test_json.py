@@ -1,0 +1,35 @@
+"""The JSON report: valid by its committed schema, root cause first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from envdoctor.examine import Wishes, examine
+from envdoctor.facts import encode
+from envdoctor.render import Page
+from envdoctor.render.json import render
+from tests.factory import MATRIX, healthy
+from tests.stories.stories import STORIES, Story
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "envdoctor" / "data" / "schema"
+
+
+@pytest.mark.parametrize("story", STORIES, ids=[story.name for story in STORIES])
+def test_a_report_is_valid_by_its_schema(story: Story) -> None:
+    facts, report = examine(story.facts, MATRIX, Wishes(suppose={"glibc": "2.35"}), 0.0)
+    document = json.loads(render(report, facts, Page(notes=("x",))))
+    jsonschema.Draft202012Validator(json.loads((SCHEMAS / "report-1.json").read_text())).validate(document)
+    errors = [one["code"] for one in document["diagnoses"] if one["severity"] == "error"]
+    assert tuple(errors) == story.roots
+    assert document["notes"] == ["x"]
+    assert document["supposed"] == {"glibc": "2.35"}
+    assert len(document["verdicts"]) == len({one["code"] for one in document["verdicts"]}) > 20
+
+
+def test_the_probe_document_is_valid_by_its_schema() -> None:
+    schema = json.loads((SCHEMAS / "facts-1.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(json.loads(encode(healthy())))
