@@ -1,0 +1,133 @@
+"""The laws of docs/architecture.md, enforced."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from envdoctor.findings import Joint
+from envdoctor.manual import HEADINGS, sections, title
+from envdoctor.rules import REGISTRY, all_rules, code_of, load
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "envdoctor"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+NEVER_AT_MODULE_LEVEL = {"torch", "vllm", "docker", "pynvml", "transformers", "trl"}
+
+# who may import what of envdoctor; everything not named may import anything but cli
+MAY_IMPORT = {
+    "facts": set(),
+    "errors": set(),
+    "findings": {"facts"},
+    "views": {"facts"},
+    "matrix": {"facts"},
+    "requirements": {"facts", "findings", "views", "matrix"},
+    "blame": {"views", "requirements"},
+    "pins": {"facts", "findings", "views", "matrix", "requirements"},
+    "architectures": {"facts"},
+    "rules": {"facts", "findings", "views", "matrix", "requirements", "blame", "pins", "architectures", "rules"},
+    "manual": {"rules"},
+    "suppose": {"facts", "views", "matrix", "errors", "suppose_env"},
+    "suppose_env": {"facts"},
+    "check": {"facts", "findings", "matrix", "rules", "manual"},
+    "diagnose": {"findings"},
+    "prescribe": {"facts", "findings", "matrix", "views", "check", "suppose", "errors"},
+    "stack": {"facts", "findings", "views"},
+    "render": {"errors", "facts", "findings", "views", "stack", "render"},
+    "config": {"errors"},
+    "sources": {"facts", "errors", "sources"},
+}
+
+
+def room(path: Path) -> str:
+    """The first part of a module's place: "rules" for rules/ed102.py, "facts" for facts.py."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path, *, module_level_only: bool = False) -> set[str]:
+    """Absolute names a file imports; what stands under TYPE_CHECKING counts, since it tells who knows whom."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if module_level_only else list(ast.walk(tree))
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} if node.level == 0 else {"."}
+    return found
+
+
+def of_envdoctor(path: Path) -> set[str]:
+    return {name.split(".")[1] for name in imports(path) if name.startswith("envdoctor.")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_what_the_import_law_allows(path: Path) -> None:
+    here = room(path)
+    knows = of_envdoctor(path) - {"__version__"}
+    if here not in {"cli", "__main__"}:
+        assert "cli" not in knows
+    if here in MAY_IMPORT:
+        assert knows <= MAY_IMPORT[here]
+    roots = {name.split(".")[0] for name in imports(path, module_level_only=True)}
+    assert not roots & NEVER_AT_MODULE_LEVEL or path.name == "nvml_worker.py"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "probe").glob("*.py")), ids=lambda path: path.name)
+def test_the_probe_is_standard_library_only_and_python_3_8(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    ast.parse(text, feature_version=(3, 8))
+    roots = {name.split(".")[0] for name in imports(path)} - {""}
+    foreign = roots - set(sys.stdlib_module_names) - {"pynvml"}
+    assert not foreign
+    # pynvml travels along and is looked at only by the worker, in a process of its own
+    assert "pynvml" not in roots or path.name == "nvml_worker.py"
+
+
+def test_the_registry_is_the_folder() -> None:
+    assert sorted(REGISTRY) == sorted(path.stem for path in (PACKAGE / "rules").glob("ed*.py"))
+    assert list(REGISTRY) == sorted(REGISTRY)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_a_rule_says_who_it_is(name: str) -> None:
+    rule = load(name)
+    assert code_of(name) == rule.CODE
+    assert isinstance(rule.JOINT, Joint)
+    assert rule.QUESTION.endswith("?")
+    assert rule.CAUSE.lower() == rule.CAUSE
+    assert tuple(sections(rule)) == HEADINGS
+    assert all(sections(rule).values())
+    assert 10 < len(title(rule)) < 90
+    assert "- " in sections(rule)["Sources"]
+    assert (ROOT / "tests" / "rules" / f"test_{name}.py").exists()
+
+
+def test_explanations_are_acyclic_and_name_rules_that_exist() -> None:
+    above = {rule.CODE: set(rule.EXPLAINED_BY) for rule in all_rules()}
+    for code, causes in above.items():
+        assert causes <= set(above), code
+    while above:
+        free = {code for code, causes in above.items() if not causes & set(above)}
+        assert free, f"a circle among {sorted(above)}"
+        above = {code: causes for code, causes in above.items() if code not in free}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_stays_small(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    limit = 200 if room(path) == "rules" else 450 if path.name == "facts.py" else 400
+    assert lines <= limit
+
+
+def test_only_the_machine_module_of_the_probe_opens_files_and_starts_programs() -> None:
+    for path in (PACKAGE / "probe").glob("*.py"):
+        if path.name == "machine.py":
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        assert "open" not in names, path.name
+        assert "subprocess" not in {name.split(".")[0] for name in imports(path)}, path.name
