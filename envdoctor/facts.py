@@ -128,8 +128,7 @@ class PciDevice(Part, frozen=True):
 
     address: str
     device_id: str
-    device_class: str
-    """gpu, nvswitch, audio or other."""
+    device_class: str  # gpu, nvswitch, audio or other
     bound_driver: str | None
 
 
@@ -209,8 +208,7 @@ class Interpreter(Part, frozen=True):
     """SOABI, "cpython-311-x86_64-linux-gnu"."""
     free_threaded: bool
     bits: int
-    kind: str
-    """venv, conda, or system (anything else, pyenv and builds from source too)."""
+    kind: str  # venv, conda, or system (anything else, pyenv and builds from source too)
     prefix: str
     base_prefix: str
     externally_managed: bool
