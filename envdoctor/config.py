@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from envdoctor.errors import UserError, nearest, read_file
+from envdoctor.errors import UserError
+from envdoctor.files import read_file
+from envdoctor.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection

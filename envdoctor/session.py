@@ -145,11 +145,12 @@ def plan(options: Options) -> Plan:
     import datetime as dt  # noqa: PLC0415
 
     from envdoctor.config import find, known_codes  # noqa: PLC0415
-    from envdoctor.errors import UserError, nearest  # noqa: PLC0415
+    from envdoctor.errors import UserError  # noqa: PLC0415
     from envdoctor.examine import Wishes, codes  # noqa: PLC0415
     from envdoctor.findings import Severity  # noqa: PLC0415
     from envdoctor.matrix import Matrix  # noqa: PLC0415
     from envdoctor.suppose import parse, validate  # noqa: PLC0415
+    from envdoctor.wording import nearest, plural  # noqa: PLC0415
 
     every = codes()
     config = find(_here(), every)
@@ -169,7 +170,10 @@ def plan(options: Options) -> Plan:
         wishes=Wishes(select=select, skip=skip, ignores=config.in_force(today), suppose=suppose),
         fail_on=Severity(options.fail_on or config.fail_on),
         profile=config.profile,
-        notes=(*_notes(config, today), *([f"{_count(left_out)} left out: {', '.join(left_out)}"] if left_out else [])),
+        notes=(
+            *_notes(config, today),
+            *([f"{plural(len(left_out), 'rule')} left out: {', '.join(left_out)}"] if left_out else []),
+        ),
         matrix=matrix,
     )
 
@@ -180,10 +184,6 @@ def _here() -> str:
         return os.getcwd()
     except OSError:
         return "/"
-
-
-def _count(codes: tuple[str, ...]) -> str:
-    return f"{len(codes)} rule{'' if len(codes) == 1 else 's'}"
 
 
 def _words(values: tuple[str, ...], option: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import msgspec
 from envdoctor.facts import Known, NotObserved, Unknown
 from envdoctor.findings import Joint, Outcome, Severity
 from envdoctor.views import ENGINES, TRAINERS, distributions, driver_version, torch_cuda
+from envdoctor.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -132,7 +133,7 @@ def _python(facts: Facts) -> str:
     python = facts.python.value
     threads = ", free-threaded" if python.free_threaded else ""
     try:
-        count = f", {len(distributions(facts))} distributions"
+        count = f", {plural(len(distributions(facts)), 'distribution')}"
     except NotObserved:
         count = ""
     return f"{python.version} ({python.kind}{threads}){count}"

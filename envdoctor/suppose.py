@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from envdoctor.errors import UserError, nearest
+from envdoctor.errors import UserError
 from envdoctor.facts import (
     Distribution,
     Facts,
@@ -29,6 +29,7 @@ from envdoctor.facts import (
 )
 from envdoctor.suppose_env import with_variable
 from envdoctor.views import driver_version, normalized, parsed
+from envdoctor.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,12 +70,11 @@ def parse(words: tuple[str, ...]) -> dict[str, str]:
 def validate(changes: Mapping[str, str], matrix: Matrix) -> None:
     """Refuse what makes no sense on any facts. Raises UserError."""
     for name, value in changes.items():
+        if name.startswith(VARIABLE) or (value.lower() == REMOVED and name not in {"glibc", "python"}):
+            continue  # any value will do, or it is taken away
         if name == "gpu":
-            if value.lower() != REMOVED:
-                product(value, matrix)
-        elif (
-            not name.startswith(VARIABLE) and parsed(value) is None and (value.lower() != REMOVED or name in {"glibc", "python"})
-        ):
+            product(value, matrix)
+        elif parsed(value) is None:
             raise UserError(f"--suppose {name}={value}: {value!r} is not a version", HINT)
 
 
@@ -107,22 +107,22 @@ def supposing(facts: Facts, changes: Mapping[str, str], matrix: Matrix) -> Facts
     Raises:
         UserError: a value that is no version, or a GPU that the data does not know.
     """
+    validate(changes, matrix)
     for name, value in changes.items():
         via = f"supposed ({name}={value})"
+        kept = None if value.lower() == REMOVED else value
         if name.startswith(VARIABLE):
-            facts = with_variable(facts, name[len(VARIABLE) :], None if value.lower() == REMOVED else value, via)
+            facts = with_variable(facts, name[len(VARIABLE) :], kept, via)
         elif name == "gpu":
-            facts = _gpu(facts, value, via, matrix, driver_given="driver" in changes)
-        elif value.lower() != REMOVED and parsed(value) is None:
-            raise UserError(f"--suppose {name}={value}: {value!r} is not a version", HINT)
+            facts = _gpu(facts, kept, via, matrix, driver_given="driver" in changes)
         elif name == "driver":
-            facts = _driver(facts, None if value.lower() == REMOVED else value, via, matrix)
+            facts = _driver(facts, kept, via, matrix)
         elif name == "glibc":
             facts = _put(facts, "host", libc=Known(Libc(name="glibc", version=value), via))
         elif name == "python":
             facts = _python(facts, value, via)
         else:
-            facts = _package(facts, normalized(name), None if value.lower() == REMOVED else value, via, matrix)
+            facts = _package(facts, normalized(name), kept, via, matrix)
     return facts
 
 
@@ -163,8 +163,8 @@ def product(value: str, matrix: Matrix) -> tuple[int, GpuProduct]:
     return int(found.group(1) or 1), products[found.group(2)]
 
 
-def _gpu(facts: Facts, value: str, via: str, matrix: Matrix, *, driver_given: bool) -> Facts:
-    if value.lower() == REMOVED:
+def _gpu(facts: Facts, value: str | None, via: str, matrix: Matrix, *, driver_given: bool) -> Facts:
+    if value is None:
         none: Known[tuple[()]] = Known((), via)
         return _put(facts, "gpus", devices=none, pci=none, nvswitches=Known(0, via), fabric_manager=Known(None, via))
     count, one = product(value, matrix)

@@ -90,14 +90,11 @@ def _without_folders(facts: Facts, folders: Collection[str]) -> Facts:
         facts = msgspec.structs.replace(facts, packages=msgspec.structs.replace(facts.packages, distributions=kept))
     if isinstance(facts.python, Known):
         python = facts.python.value
-        site, path = python.site_dirs, python.sys_path
         python = msgspec.structs.replace(
             python,
-            pythonpath=tuple(one for one in python.pythonpath if one.rstrip("/") not in folders),
-            site_dirs=Known(tuple(one for one in site.value if one not in folders), site.via)
-            if isinstance(site, Known)
-            else site,
-            sys_path=Known(tuple(one for one in path.value if one not in folders), path.via) if isinstance(path, Known) else path,
+            pythonpath=_less(python.pythonpath, folders),
+            site_dirs=_less_leaf(python.site_dirs, folders),
+            sys_path=_less_leaf(python.sys_path, folders),
         )
         facts = msgspec.structs.replace(facts, python=Known(python, facts.python.via))
     return facts

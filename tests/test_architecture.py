@@ -21,6 +21,8 @@ NEVER_AT_MODULE_LEVEL = {"torch", "vllm", "docker", "pynvml", "transformers", "t
 MAY_IMPORT = {
     "facts": set(),
     "errors": set(),
+    "files": set(),
+    "wording": set(),
     "findings": {"facts"},
     "views": {"facts"},
     "matrix": {"facts"},
@@ -30,15 +32,15 @@ MAY_IMPORT = {
     "architectures": {"facts"},
     "rules": {"facts", "findings", "views", "matrix", "requirements", "blame", "pins", "architectures", "rules"},
     "manual": {"rules"},
-    "suppose": {"facts", "views", "matrix", "errors", "suppose_env"},
+    "suppose": {"facts", "views", "matrix", "errors", "wording", "suppose_env"},
     "suppose_env": {"facts"},
     "check": {"facts", "findings", "matrix", "rules", "manual"},
     "diagnose": {"findings"},
     "prescribe": {"facts", "findings", "matrix", "views", "check", "suppose", "errors"},
-    "stack": {"facts", "findings", "views"},
-    "render": {"errors", "facts", "findings", "views", "stack", "render"},
-    "config": {"errors"},
-    "sources": {"facts", "errors", "sources"},
+    "stack": {"facts", "findings", "views", "wording"},
+    "render": {"wording", "facts", "findings", "views", "stack", "render"},
+    "config": {"errors", "files", "wording"},
+    "sources": {"facts", "errors", "files", "wording", "sources"},
 }
 
 

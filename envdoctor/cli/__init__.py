@@ -25,7 +25,8 @@ def main() -> None:
 
 def guarded() -> int:
     """Run the command; gives the exit status."""
-    from envdoctor.errors import UserError, harmless  # noqa: PLC0415 - start-up time, here and below
+    from envdoctor.errors import UserError  # noqa: PLC0415 - start-up time, here and below
+    from envdoctor.wording import harmless  # noqa: PLC0415
 
     # a killed check must end its probe too, as an interrupted one does
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

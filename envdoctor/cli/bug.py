@@ -6,7 +6,7 @@ import os
 import traceback
 
 from envdoctor import __version__
-from envdoctor.errors import harmless
+from envdoctor.wording import harmless
 
 
 def describe(bug: BaseException) -> str:

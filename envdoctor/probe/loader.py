@@ -24,22 +24,6 @@ ARCH_MASK = 0xFF00
 ARCH_32_BIT = (0x0000, 0x0800, 0x0900, 0x0B00)  # i386 and the like, x32, 32-bit ARM hard and soft float
 
 
-def search_dirs(machine):
-    """[(folder, origin)] in the loader's order, each folder once; relative entries of LD_LIBRARY_PATH are left out."""
-    found = [(folder, "LD_LIBRARY_PATH") for folder in library_path(machine)]
-    try:
-        entries = cache_entries(machine)
-    except (Missing, Trouble):
-        entries = {}  # an image without a cache (Alpine, a minimal root) still has the other folders
-    for paths in entries.values():
-        found.extend((path.rpartition("/")[0], "ld.so.cache") for path in paths)
-    found.extend((folder, "default") for folder in DEFAULT_DIRS if machine.exists(folder))
-    origins = {}
-    for folder, origin in found:
-        origins.setdefault(folder, origin)
-    return list(origins.items())
-
-
 def library_path(machine):
     """The absolute folders of LD_LIBRARY_PATH; an empty or relative entry means the current folder, which is ours, not the user's."""
     entries = machine.environ.get("LD_LIBRARY_PATH", "").replace(";", ":").split(":")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 import msgspec
 
-from envdoctor.errors import harmless
+from envdoctor.wording import harmless
 
 __all__ = ["Page", "harmless", "renderers", "shell", "shortened"]
 

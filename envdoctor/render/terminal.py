@@ -12,6 +12,7 @@ from envdoctor.facts import Known
 from envdoctor.findings import Layer, Outcome, Safety, Severity
 from envdoctor.render import harmless, shell, shortened
 from envdoctor.stack import State, layers
+from envdoctor.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,20 +194,16 @@ def _last(report: Report, page: Page) -> Iterator[str]:
     for one in report.diagnoses:
         count[one.root.severity] += 1
     doubts = sum(len(verdict.doubts) for verdict in report.verdicts)
-    words = [_plural(count[Severity.ERROR], "error"), _plural(count[Severity.WARNING], "warning")]
+    words = [plural(count[Severity.ERROR], "error"), plural(count[Severity.WARNING], "warning")]
     if count[Severity.INFO]:
         words.append(f"{count[Severity.INFO]} info")
     if doubts:
-        words.append(_plural(doubts, "open question"))
+        words.append(plural(doubts, "open question"))
     style = "error" if count[Severity.ERROR] else "warning" if count[Severity.WARNING] else "good"
     causes = count[Severity.ERROR] + count[Severity.WARNING]
     clean = "nothing found" if doubts else "healthy"
-    verdict = _plural(causes, "root cause") if causes else clean
+    verdict = plural(causes, "root cause") if causes else clean
     if count[Severity.ERROR] > 1:
         yield from _wrapped("Mend the first, then check again: what is right for the others may depend on it.", page, "", "")
-    text = f"{verdict}: {', '.join(words)}; {_plural(len(report.verdicts), 'rule')} in {report.seconds:.2f} s"
+    text = f"{verdict}: {', '.join(words)}; {plural(len(report.verdicts), 'rule')} in {report.seconds:.2f} s"
     yield _paint(text, style, page)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

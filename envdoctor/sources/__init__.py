@@ -11,7 +11,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from envdoctor.errors import UserError, nearest
+from envdoctor.errors import UserError
+from envdoctor.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

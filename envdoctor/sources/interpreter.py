@@ -22,7 +22,6 @@ PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 DEADLINE_S = 9.5
 AFTERMATH_S = 0.5
 """How long the pipes of an interpreter that has ended are still listened to."""
-MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 MAX_STDERR_BYTES = 1024 * 1024
 OLDEST = (3, 8)
 TOO_OLD = "envdoctor: too old"
@@ -127,6 +126,8 @@ def collect(running: Running) -> tuple[bytes, bytes, bool]:
 
     The end of the pipe is not waited for: a thread that hangs in the kernel keeps it open.
     """
+    from envdoctor.facts import MAX_DOCUMENT_BYTES  # noqa: PLC0415 - the probe works already; by now this may cost time
+
     child = running.child
     streams: dict[IO[bytes] | None, bytearray] = {child.stdout: bytearray(), child.stderr: bytearray()}
     late = False

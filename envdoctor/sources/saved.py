@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from envdoctor.errors import UserError, read_file
+from envdoctor.errors import UserError
 from envdoctor.facts import MAX_DOCUMENT_BYTES, BadDocument, Facts, decode
+from envdoctor.files import read_file
 
 FACTS_FILE = "facts.json"
 
