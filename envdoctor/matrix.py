@@ -17,7 +17,19 @@ import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
-from envdoctor.facts import Known, Part, Unknown
+from envdoctor.facts import Known, Unknown
+from envdoctor.rows import (
+    CudaImage,
+    CudaRelease,
+    DriverBranch,
+    ForwardCompatibility,
+    GpuProduct,
+    NcclFact,
+    NonEmpty,
+    Run,
+    Sourced,
+    TorchRelease,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,21 +41,7 @@ KINDS = ("curated", "derived")
 """Folders of claims: written by a person from a source, and generated from wheel bytes. They never share a file."""
 
 Basis = Literal["wheel-metadata", "wheel-code", "wheel-bytes", "vendor", "maintainer", "measured"]
-NonEmpty = msgspec.Meta(min_length=1)
 Row = TypeVar("Row", bound=msgspec.Struct)
-
-
-class Sourced(Part, frozen=True):
-    """What every row of data must carry: an address, document or wheel hash, and the ISO date it was read."""
-
-    source: str
-    read: str
-
-    def __post_init__(self) -> None:
-        if not self.source.strip():
-            raise ValueError("a row without a source")
-        if len(self.read) != 10 or self.read[4] != "-":  # noqa: PLR2004 - YYYY-MM-DD
-            raise ValueError(f"read is not a date (YYYY-MM-DD): {self.read!r}")
 
 
 class Claim(Sourced, frozen=True):
@@ -59,45 +57,12 @@ class Claim(Sourced, frozen=True):
     cause: str | None = None
     """Slug of the cause, for topic runtime."""
     severity: Literal["error", "warning", "info"] = "error"
+    fix: str | None = None
+    """What mends it, in one imperative sentence, for topic runtime."""
 
     def admits(self, name: str, version: Version) -> bool:
         """Whether *when* is about this package alone and admits this version."""
         return set(self.when) == {name} and admits(self.when[name], version)
-
-
-class CudaRelease(Sourced, frozen=True):
-    """A CUDA toolkit release and the Linux x86_64 drivers it needs ("550.54.14")."""
-
-    cuda: str
-    full_driver: str | None
-    """The driver shipped with it: from this one on everything works, JIT of its PTX too."""
-    floor_driver: str
-    """Minor-version compatibility: the oldest driver on which its SASS runs."""
-
-
-class GpuProduct(Sourced, frozen=True):
-    """A GPU as sold. Memory in GiB, NVLink as total bidirectional GB/s (None: no NVLink or not known)."""
-
-    name: str
-    key: str
-    """What --suppose gpu= takes: "h100"."""
-    compute_capability: str
-    memory_gib: int
-    nvlink_gb_s: int | None
-    pci_device_ids: tuple[str, ...]
-    datacenter: bool
-    """Only these (and a few named RTX cards) may use cuda-compat forward compatibility."""
-
-
-class TorchRelease(Sourced, frozen=True):
-    """A torch release on the package index: how its Linux x86_64 wheel was built, read from the wheel's bytes."""
-
-    torch: str
-    cuda: str
-    archs: tuple[str, ...]
-    cxx11_abi: bool
-    python: str
-    """The Pythons it has wheels for, as a specifier (">=3.9,<3.14"), from the tags of its files."""
 
 
 class DecisionKind(enum.Enum):
@@ -226,6 +191,26 @@ class Matrix:
     def torch_releases(self) -> tuple[TorchRelease, ...]:
         """Torch releases of the package index, oldest first."""
         return self._rows("tables/torch_releases.jsonl", TorchRelease)
+
+    def driver_branches(self) -> tuple[DriverBranch, ...]:
+        """Branches of the NVIDIA driver, oldest first."""
+        return self._rows("tables/driver_branches.jsonl", DriverBranch)
+
+    def forward_compatibility(self) -> tuple[ForwardCompatibility, ...]:
+        """The cuda-compat packages, oldest CUDA first."""
+        return self._rows("tables/forward_compatibility.jsonl", ForwardCompatibility)
+
+    def nccl_facts(self) -> tuple[NcclFact, ...]:
+        """What is known of NCCL releases."""
+        return self._rows("tables/nccl.jsonl", NcclFact)
+
+    def cuda_images(self) -> tuple[CudaImage, ...]:
+        """CUDA base images."""
+        return self._rows("tables/cuda_images.jsonl", CudaImage)
+
+    def runs(self) -> tuple[Run, ...]:
+        """Stacks that were really run."""
+        return self._rows("tables/runs.jsonl", Run)
 
     def _listed(self, folder: str) -> list[str]:
         try:

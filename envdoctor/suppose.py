@@ -34,7 +34,8 @@ from envdoctor.wording import nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from envdoctor.matrix import GpuProduct, Matrix, TorchRelease
+    from envdoctor.matrix import Matrix
+    from envdoctor.rows import GpuProduct, TorchRelease
 
 VARIABLE = "env:"
 REST = ("driver", "gpu", "glibc", "python")

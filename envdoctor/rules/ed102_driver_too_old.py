@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from envdoctor.facts import Facts
-    from envdoctor.matrix import CudaRelease, Matrix
+    from envdoctor.matrix import Matrix
+    from envdoctor.rows import CudaRelease
 
 CODE = "ED102"
 CAUSE = "driver-too-old-for-cuda"

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from envdoctor.facts import Facts, Gpu
-    from envdoctor.matrix import CudaRelease, Matrix
+    from envdoctor.matrix import Matrix
+    from envdoctor.rows import CudaRelease
 
 CODE = "ED103"
 CAUSE = "ptx-newer-than-driver"

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from envdoctor.facts import Facts
-    from envdoctor.matrix import Matrix, TorchRelease
+    from envdoctor.matrix import Matrix
+    from envdoctor.rows import TorchRelease
 
 CODE = "ED107"
 CAUSE = "arch-not-in-torch-build"

@@ -1,0 +1,169 @@
+"""What a row of the compatibility data is. Types only, no I/O; ``matrix.py`` reads them and ``harvest`` writes the derived ones.
+
+Every row carries its source and the day it was read: a row without them does not load. Curated rows were written by a
+person from a source; derived rows were generated from wheels. They never share a file.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from envdoctor.facts import Part
+
+NonEmpty = msgspec.Meta(min_length=1)
+
+
+class Sourced(Part, frozen=True):
+    """What every row of data must carry: an address, document or wheel hash, and the ISO date it was read."""
+
+    source: str
+    read: str
+
+    def __post_init__(self) -> None:
+        if not self.source.strip():
+            raise ValueError("a row without a source")
+        if len(self.read) != 10 or self.read[4] != "-":  # noqa: PLR2004 - YYYY-MM-DD
+            raise ValueError(f"read is not a date (YYYY-MM-DD): {self.read!r}")
+
+
+class CudaRelease(Sourced, frozen=True):
+    """A CUDA toolkit release and the Linux x86_64 drivers it needs ("550.54.14")."""
+
+    cuda: str
+    full_driver: str | None
+    """The driver shipped with it: from this one on everything works, JIT of its PTX too."""
+    floor_driver: str
+    """Minor-version compatibility: the oldest driver on which its SASS runs."""
+
+
+class DriverBranch(Sourced, frozen=True):
+    """A branch of the NVIDIA driver ("535") and how long it is maintained."""
+
+    branch: str
+    kind: Literal["LTS", "production", "new-feature"]
+    cuda: str
+    """The newest CUDA version it supports by itself, "12.2"."""
+    end_of_life: str
+    """Month in which NVIDIA ends its support, YYYY-MM."""
+
+
+class ForwardCompatibility(Sourced, frozen=True):
+    """The cuda-compat package of a CUDA release: on which older driver branches it may be put."""
+
+    cuda: str
+    package: str
+    """"cuda-compat-12-4"."""
+    branches: tuple[str, ...]
+    """Branches of the kernel driver that it works on, besides newer ones: ("470", "525", "535")."""
+
+
+class GpuProduct(Sourced, frozen=True):
+    """A GPU as sold. Memory in GiB, bandwidths in GB/s; None: there is none, or no source was found (``source`` says which)."""
+
+    name: str
+    key: str
+    """What --suppose gpu= takes: "h100"."""
+    compute_capability: str
+    memory_gib: int
+    bandwidth_gb_s: int | None
+    """Of its memory, by the vendor's data sheet."""
+    nvlink_gb_s: int | None
+    """Total of both directions over all links."""
+    fp8: bool
+    """Tensor cores that compute in FP8."""
+    fp4: bool
+    pci_device_ids: tuple[str, ...]
+    datacenter: bool
+    """Only these (and a few named RTX cards) may use cuda-compat forward compatibility."""
+
+
+class NcclFact(Sourced, frozen=True):
+    """Something known of a range of NCCL releases, as a PEP 440 specifier."""
+
+    nccl: str
+    says: str
+
+
+class CudaImage(Sourced, frozen=True):
+    """A CUDA base image: what it holds and what it asks of the host. Tags are as the vendor writes them."""
+
+    image: str
+    """Repository and tag without a registry: "nvidia/cuda:12.8.1-devel-ubuntu22.04"."""
+    cuda: str
+    glibc: str
+    python: str | None
+    """The system's python3, "3.10"; None where it has none."""
+    driver_floor: str | None
+    """The lowest driver branch that its NVIDIA_REQUIRE_CUDA admits besides newer ones, or None where it says nothing."""
+
+
+class Run(Sourced, frozen=True):
+    """Versions that were really run together, what ran, and how it ended. The strongest column of the matrix."""
+
+    versions: Annotated[dict[str, str], NonEmpty]
+    """Normalized names to exact versions."""
+    machine: str
+    """"CPU", or the GPU's key."""
+    ran: str
+    """What was run, in words: "import, tokenizer, ModelConfig and all 97 model modules"."""
+    outcome: Literal["pass", "fail"]
+
+
+class TorchRelease(Sourced, frozen=True):
+    """A torch release on the package index: how its Linux x86_64 wheel was built, read from the wheel's bytes."""
+
+    torch: str
+    cuda: str
+    archs: tuple[str, ...]
+    cxx11_abi: bool
+    python: str
+    """The Pythons it has wheels for, as a specifier (">=3.9,<3.14"), from the tags of its files."""
+    glibc: str
+    """The highest GLIBC_ version that its libraries ask for."""
+
+
+class VllmRelease(Sourced, frozen=True):
+    """A vLLM release on the package index: what the compiled modules of its Linux x86_64 wheel hold."""
+
+    vllm: str
+    cuda_major: int
+    """Of the libcudart that its modules need."""
+    archs: tuple[str, ...]
+    """Architectures in the fat binaries of its core modules (``_C``), as nvcc names them: sm_90a, compute_80 for PTX."""
+    modules: dict[str, tuple[str, ...]]
+    """The same for each module that has code for GPUs, relative to the package's folder: {"_C.abi3.so": ("sm_80", ...)}."""
+    glibc: str
+    """The highest GLIBC_ version that its modules ask for."""
+
+
+class Release(Part, frozen=True):
+    """What a release of a package says of itself; one line of ``releases/<package>.jsonl`` behind its header."""
+
+    version: str
+    uploaded: str | None
+    """Day of its first file, YYYY-MM-DD, where the index tells."""
+    file: str
+    """The file whose metadata was read."""
+    sha256: str | None
+    """Of that file, as the index states it."""
+    python: tuple[str, ...]
+    """Python and ABI tags of its Linux x86_64 (or pure) wheels: "cp311", "cp38-abi3", "py3"; empty for an sdist alone."""
+    glibc: str | None
+    """The glibc of the lowest manylinux tag among those wheels; None for pure Python and for sdists."""
+    requires_python: str | None
+    requires: tuple[int, ...] | None
+    """Requires-Dist lines as indices into the header's ``requirements``; None where the file holds no metadata."""
+    yanked: bool = False
+
+
+class ReleasesHeader(Part, frozen=True):
+    """The first line of a releases file."""
+
+    package: str
+    generator: str
+    read: str
+    """The day the index was read."""
+    requirements: tuple[str, ...]
+    """Every different Requires-Dist line of the package's releases."""
