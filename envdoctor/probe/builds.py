@@ -146,10 +146,10 @@ def gpu_archs(machine, path):
         start, end = rodata(library, path)
         hit = library.data.find(b"sm_", start, end)
         while hit >= 0:
-            before = library.data.rfind(b"\0", max(start, hit - MAX_ARCH_LIST_BYTES), hit)
-            first = before + 1 if before >= 0 else max(start, hit - MAX_ARCH_LIST_BYTES)
+            # compilers copy short texts into code and leave them without their zero byte: in torch 2.8 the list follows
+            # such a text directly, so it is read from its first name on
             last = library.data.find(b"\0", hit, min(end, hit + MAX_ARCH_LIST_BYTES))
-            text = library.data[first:last] if last >= 0 else b""
+            text = library.data[hit:last] if last >= 0 else b""
             if len(text) > len(longest) and ARCH_LIST.match(text):
                 longest = text
             hit = library.data.find(b"sm_", max(last, hit + 1), end)

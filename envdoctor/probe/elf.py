@@ -20,8 +20,11 @@ SHT_NOBITS = 8
 DT_NULL = 0
 DT_NEEDED = 1
 DT_STRTAB = 5
+DT_VERNEED = 0x6FFFFFFE
+DT_VERNEEDNUM = 0x6FFFFFFF
 # real libraries have under 100 dynamic entries and 70 sections
 MAX_DYNAMIC_ENTRIES = 4096
+MAX_VERSION_NEEDS = 4096
 MAX_NAME_BYTES = 4096
 
 
@@ -69,6 +72,29 @@ class Elf:
         if string_table is None:
             raise NotElf("its dynamic section has no string table")
         return [self._name(string_table + offset).decode("utf-8", "replace") for offset in offsets]
+
+    def version_needs(self):
+        """(SONAME, version) pairs that its symbols ask for, ("libc.so.6", "GLIBC_2.34"); System V ABI, GNU extension verneed."""
+        values = dict(self._dynamic())
+        if DT_VERNEED not in values:
+            return []
+        if DT_STRTAB not in values:
+            raise NotElf("its dynamic section has no string table")
+        strings, place = self._file_offset(values[DT_STRTAB]), self._file_offset(values[DT_VERNEED])
+        found = []
+        for _ in range(min(values.get(DT_VERNEEDNUM, 0), MAX_VERSION_NEEDS)):
+            _version, count, file, auxiliary, following = self._unpack("<HHIII", place)
+            library, entry = self._name(strings + file).decode("utf-8", "replace"), place + auxiliary
+            for _ in range(min(count, MAX_VERSION_NEEDS - len(found))):
+                _hash, _flags, _other, name, next_entry = self._unpack("<IHHII", entry)
+                found.append((library, self._name(strings + name).decode("utf-8", "replace")))
+                if next_entry == 0:
+                    break
+                entry += next_entry
+            if following == 0:
+                break
+            place += following
+        return found
 
     def section(self, name):
         """(offset, size) in bytes of the first section of that name (bytes); None if there is none or it has no bytes."""
