@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from envdoctor import manual
+from envdoctor.errors import UserError
 from envdoctor.facts import NotObserved
 from envdoctor.findings import Doubt, Finding, Outcome, Verdict
 from envdoctor.rules import REGISTRY, code_of, load
@@ -24,6 +25,7 @@ def judge(rule: Rule, facts: Facts, matrix: Matrix) -> Verdict:
     findings: list[Finding] = []
     doubts: list[Doubt] = []
     crash = None
+    matrix.consulted.clear()
     try:
         for said in rule.check(facts, matrix):
             if isinstance(said, Finding):
@@ -32,6 +34,8 @@ def judge(rule: Rule, facts: Facts, matrix: Matrix) -> Verdict:
                 doubts.append(said)
     except NotObserved as lack:
         doubts.append(Doubt(rule.QUESTION, lack.why))
+    except UserError:
+        raise  # data that the user has named cannot be read: no rule can judge by it
     except Exception as error:  # noqa: BLE001 - a rule's bug must not take the others down
         place = error.__traceback__
         while place is not None and place.tb_next is not None:
@@ -54,6 +58,7 @@ def judge(rule: Rule, facts: Facts, matrix: Matrix) -> Verdict:
         findings=tuple(findings),
         doubts=tuple(doubts),
         crash=crash,
+        data_as_of=matrix.as_of(),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from datetime import date
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -157,6 +158,15 @@ class Outcome(enum.Enum):
     IGNORED = "ignored"
 
 
+DATA_IS_OLD_AFTER_DAYS = 60
+"""Two vLLM releases, or one of torch: data of that age may not know what is installed."""
+
+
+def age_days(day: str, today: str) -> int:
+    """Days from one ISO date to another."""
+    return (date.fromisoformat(today) - date.fromisoformat(day)).days
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """How one rule ended on one target."""
 
@@ -168,6 +178,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     doubts: tuple[Doubt, ...] = ()
     crash: str | None = None
     ignored_because: str | None = None
+    data_as_of: str | None = None
+    """The day (ISO date) on which the oldest compatibility data that it rests on was read; None if it rests on none."""
+
+    def rests_on_old_data(self, today: str) -> bool:
+        """Whether that day is too long past. ``today`` is an ISO date."""
+        return self.data_as_of is not None and age_days(self.data_as_of, today) > DATA_IS_OLD_AFTER_DAYS
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):

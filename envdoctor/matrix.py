@@ -1,167 +1,84 @@
-"""Compatibility data: claims and tables, read from JSON Lines, decided three-valued.
+"""The compatibility data: claims and tables, read from JSON Lines when first asked for.
 
-A claim says *when* these versions are present, *then* those must be in range. Names are normalized distribution names or
-virtual packages (``__driver``, ``__cuda``, ``__glibc``, ``__python``, ``__sm``); ranges are PEP 440 specifiers and
-nothing more. Every row carries its source and the day it was read: a row without them does not load. Only the
-files a check asks for are read: claims live in one file per package that their first *when* names.
+Every row carries its source and the day it was read: a row without them does not load. Only the files a check asks for are
+read: claims live in one file per package that their first *when* names.
 """
 
 from __future__ import annotations
 
-import enum
 import os
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import Version
 
-from envdoctor.facts import Known, Unknown
+from envdoctor.claims import Claim
+from envdoctor.errors import UserError
+from envdoctor.files import read_file
 from envdoctor.rows import (
+    CodeRange,
     CudaImage,
     CudaRelease,
     DriverBranch,
     ForwardCompatibility,
     GpuProduct,
+    Manifest,
     NcclFact,
-    NonEmpty,
+    Package,
+    Release,
+    ReleasesHeader,
     Run,
     Sourced,
     TorchRelease,
+    VllmRelease,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    Versions = Callable[[str], Known[Version | None] | Unknown]
+    from collections.abc import Callable
 
 DATA = os.path.join(os.path.dirname(__file__), "data")
 KINDS = ("curated", "derived")
 """Folders of claims: written by a person from a source, and generated from wheel bytes. They never share a file."""
-
-Basis = Literal["wheel-metadata", "wheel-code", "wheel-bytes", "vendor", "maintainer", "measured"]
+MANIFEST = "claims/derived/manifest.json"
+MAX_FILE_BYTES = 16 * 1024 * 1024
+"""Of one file of data; the largest of ours has 0.3 MB."""
 Row = TypeVar("Row", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
-class Claim(Sourced, frozen=True):
-    """When -> then. ``topic`` names the rule family that judges it."""
-
-    id: str
-    topic: Literal["pins", "torch-family", "trainer-engine", "runtime", "glibc"]
-    when: Annotated[dict[str, str], NonEmpty]
-    then: Annotated[dict[str, str], NonEmpty]
-    basis: Basis
-    says: str
-    """What breaks, as the user sees it (the error text where one is known)."""
-    cause: str | None = None
-    """Slug of the cause, for topic runtime."""
-    severity: Literal["error", "warning", "info"] = "error"
-    fix: str | None = None
-    """What mends it, in one imperative sentence, for topic runtime."""
-
-    def admits(self, name: str, version: Version) -> bool:
-        """Whether *when* is about this package alone and admits this version."""
-        return set(self.when) == {name} and admits(self.when[name], version)
-
-
-class DecisionKind(enum.Enum):
-    """Three values, and a fourth for claims about something that is not there."""
-
-    HOLDS = "holds"
-    BROKEN = "broken"
-    CANNOT_TELL = "cannot tell"
-    NOT_APPLICABLE = "not applicable"
-
-
-PRECEDENCE = (DecisionKind.BROKEN, DecisionKind.CANNOT_TELL, DecisionKind.HOLDS, DecisionKind.NOT_APPLICABLE)
-"""Which of a claim's ranges speaks for the claim."""
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """``name`` is the package whose version decided; ``why`` says so in words."""
-
-    kind: DecisionKind
-    name: str
-    why: str
-
-
-MAX_SPECIFIER = 1000
-"""Characters of a specifier set; the longest on the package index are a list of excluded releases, about 200."""
-
-
-def specifier(text: str) -> SpecifierSet:
-    """Parse a PEP 440 specifier set once. Raises packaging's InvalidSpecifier, also where it is too long to be meant."""
-    if len(text) > MAX_SPECIFIER:
-        raise InvalidSpecifier(f"a specifier of {len(text)} characters")
-    return _specifier(text)
-
-
-@lru_cache(maxsize=4096)
-def _specifier(text: str) -> SpecifierSet:
-    return SpecifierSet(text)
-
-
-@lru_cache(maxsize=8192)
-def admits(spec: str, version: Version) -> bool:
-    """Whether the range admits the version; pre-releases count as themselves. Raises InvalidSpecifier."""
-    return specifier(spec).contains(version, prereleases=True)
-
-
-def bounds(claims: Iterable[Claim], package: str) -> list[Version]:
-    """The releases of a package that these claims name in *when*, oldest first: the ones known to exist."""
-    named = {one.version for claim in claims for one in specifier(claim.when.get(package, ""))}
-    return sorted(Version(text) for text in named if not text.endswith(".*"))
-
-
-def decide(claim: Claim, versions: Versions) -> Decision:
-    """Decide one claim by itself: what is known for certain decides, whatever else is unknown.
-
-    A package that is not installed meets no *when* and breaks no *then*.
-    """
-    unknown_when: Decision | None = None
-    for name, spec in claim.when.items():
-        leaf = versions(name)
-        if isinstance(leaf, Unknown):
-            unknown_when = unknown_when or Decision(DecisionKind.CANNOT_TELL, name, leaf.why)
-        elif leaf.value is None:
-            return Decision(DecisionKind.NOT_APPLICABLE, name, f"{name} is not there")
-        elif not admits(spec, leaf.value):
-            return Decision(DecisionKind.NOT_APPLICABLE, name, f"{name} {leaf.value} is not {spec}")
-    decision = _decide_then(claim, versions)
-    if decision.kind in {DecisionKind.BROKEN, DecisionKind.CANNOT_TELL}:
-        return unknown_when or decision
-    return decision
-
-
-def _decide_then(claim: Claim, versions: Versions) -> Decision:
-    """Broken if one range is, else unknown if one is, else holds if there is anything that it holds for."""
-    found: dict[DecisionKind, Decision] = {}
-    for name, spec in claim.then.items():
-        leaf = versions(name)
-        if isinstance(leaf, Unknown):
-            decision = Decision(DecisionKind.CANNOT_TELL, name, leaf.why)
-        elif leaf.value is None:
-            decision = Decision(DecisionKind.NOT_APPLICABLE, name, f"{name} is not there")
-        elif admits(spec, leaf.value):
-            decision = Decision(DecisionKind.HOLDS, name, f"{name} {leaf.value} is {spec}")
-        else:
-            decision = Decision(DecisionKind.BROKEN, name, f"{name} {leaf.value} is not {spec}")
-        found.setdefault(decision.kind, decision)
-    return next(found[kind] for kind in PRECEDENCE if kind in found)
-
-
-class DataError(Exception):
+class DataError(UserError):
     """Compatibility data that cannot be read: file, line and reason."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, "Leave out --data, or give a folder that `envdoctor matrix refresh --into DIR` has written.")
+
+
+class Overlay(NamedTuple):
+    """A folder of data that lies over the shipped one.
+
+    ``chosen``: the user named it (--data), so its files count whatever their age, and a damaged one is an error. Else it is what
+    ``matrix refresh`` has written for this user: only derived data newer than ours counts, and a damaged file is passed over.
+    """
+
+    folder: str
+    chosen: bool
 
 
 class Matrix:
-    """The data under one folder, read when first asked for."""
+    """The data of a folder and what lies over it, read when first asked for.
 
-    def __init__(self, folder: str = DATA) -> None:
+    ``consulted`` collects the files that were asked for, so that a verdict can say how old the data is that it rests on;
+    ``passed_over`` says which files of an overlay were damaged.
+    """
+
+    def __init__(self, folder: str = DATA, overlay: Overlay | None = None) -> None:
         self.folder = folder
+        self.overlay = overlay
+        self.consulted: set[str] = set()
+        self.passed_over: list[str] = []
         self._read: dict[str, tuple[msgspec.Struct, ...]] = {}
         self._subjects: tuple[str, ...] | None = None
+        self._manifests: dict[str, Manifest] = {}
 
     def claims(self, package: str, topic: str) -> tuple[Claim, ...]:
         """The claims of a topic whose *when* names the package first.
@@ -176,7 +93,7 @@ class Matrix:
     def subjects(self) -> tuple[str, ...]:
         """Packages that have claims."""
         if self._subjects is None:
-            files = [name for kind in KINDS for name in self._listed(f"claims/{kind}")]
+            files = [name for folder in self._folders() for kind in KINDS for name in _listed(folder, f"claims/{kind}")]
             self._subjects = tuple(sorted({name.removesuffix(".jsonl") for name in files if name.endswith(".jsonl")}))
         return self._subjects
 
@@ -187,10 +104,6 @@ class Matrix:
     def gpu_products(self) -> tuple[GpuProduct, ...]:
         """GPU products."""
         return self._rows("tables/gpu_products.jsonl", GpuProduct)
-
-    def torch_releases(self) -> tuple[TorchRelease, ...]:
-        """Torch releases of the package index, oldest first."""
-        return self._rows("tables/torch_releases.jsonl", TorchRelease)
 
     def driver_branches(self) -> tuple[DriverBranch, ...]:
         """Branches of the NVIDIA driver, oldest first."""
@@ -212,25 +125,149 @@ class Matrix:
         """Stacks that were really run."""
         return self._rows("tables/runs.jsonl", Run)
 
-    def _listed(self, folder: str) -> list[str]:
-        try:
-            return os.listdir(os.path.join(self.folder, folder))
-        except FileNotFoundError:
-            return []
+    def torch_releases(self) -> tuple[TorchRelease, ...]:
+        """Torch releases of the package index, oldest first."""
+        return self._rows("claims/derived/builds/torch.jsonl", TorchRelease)
+
+    def vllm_releases(self) -> tuple[VllmRelease, ...]:
+        """VLLM releases of the package index, oldest first."""
+        return self._rows("claims/derived/builds/vllm.jsonl", VllmRelease)
+
+    def code_ranges(self, trainer: str) -> tuple[CodeRange, ...]:
+        """What the code of a trainer's releases accepts, oldest first."""
+        return self._rows(f"claims/derived/ranges/{trainer}.jsonl", CodeRange)
+
+    def packages(self) -> dict[str, str]:
+        """The packages whose releases were read from an index, and the day of it."""
+        days = [self._manifest(folder).read for folder in self._folders()]
+        return {name: self._day(name) for name in sorted({name for read in days for name in read})}
+
+    def package(self, name: str) -> Package | None:
+        """All releases of a package that was read from an index. A check never asks for it."""
+        if name not in self.packages():
+            return None
+        path = f"claims/derived/releases/{name}.jsonl"
+        if path not in self._read:
+            found = self._first_readable(path, _package)
+            self._read[path] = () if found is None else (found,)
+        self.consulted.add(path)
+        return next((one for one in self._read[path] if isinstance(one, Package)), None)
+
+    def as_of(self) -> str | None:
+        """The day of the oldest data that was consulted since ``consulted`` was emptied; None if none was."""
+        return min((day for day in map(self._date_of, self.consulted) if day), default=None)
+
+    def _date_of(self, path: str) -> str | None:
+        """Derived data is as old as the reading of its index, curated data as the newest reading of a source."""
+        if _is_derived(path):
+            return self._day(_subject(path)) or None
+        return max((row.read for row in self._read.get(path, ()) if isinstance(row, Sourced)), default=None)
+
+    def _day(self, package: str) -> str:
+        """When the package's derived data in force was read; empty if there is none."""
+        folder = self._derived_from(package)
+        return self._manifest(folder).read.get(package, "")
+
+    def _folders(self) -> tuple[str, ...]:
+        return (self.folder,) if self.overlay is None else (self.overlay.folder, self.folder)
+
+    def _manifest(self, folder: str) -> Manifest:
+        if folder not in self._manifests:
+            path = os.path.join(folder, MANIFEST)
+            try:
+                data = _bytes(path)
+                self._manifests[folder] = (
+                    Manifest(generator="", read={}) if data is None else msgspec.json.decode(data, type=Manifest)
+                )
+            except msgspec.DecodeError as error:
+                if self.overlay is None or folder != self.overlay.folder or self.overlay.chosen:
+                    raise DataError(f"{path}: {error}") from error
+                self.passed_over.append(f"{path}: {error}")
+                self._manifests[folder] = Manifest(generator="", read={})
+        return self._manifests[folder]
+
+    def _derived_from(self, package: str) -> str:
+        """The folder whose derived data about a package counts."""
+        if self.overlay is None:
+            return self.folder
+        theirs = self._manifest(self.overlay.folder).read.get(package)
+        ours = self._manifest(self.folder).read.get(package, "")
+        return self.overlay.folder if theirs is not None and (self.overlay.chosen or theirs >= ours) else self.folder
+
+    def _candidates(self, path: str) -> list[str]:
+        """The folders that may have a file of the data, the one that counts first."""
+        if self.overlay is None:
+            return [self.folder]
+        if _is_derived(path):
+            first = self._derived_from(_subject(path))
+            return [first] if first == self.folder or self.overlay.chosen else [first, self.folder]
+        return [self.overlay.folder, self.folder] if self.overlay.chosen else [self.folder]
 
     def _rows(self, name: str, row: type[Row]) -> tuple[Row, ...]:
+        self.consulted.add(name)
         if name not in self._read:
-            path = os.path.join(self.folder, name)
-            try:
-                with open(path, "rb") as handle:
-                    data = handle.read()
-            except FileNotFoundError:
-                data = b""
-            try:
-                self._read[name] = tuple(_decoder(row).decode_lines(data))
-            except msgspec.DecodeError as error:
-                raise DataError(f"{path}:{_bad_line(data, row)}: {error}") from error
+            self._read[name] = self._first_readable(name, lambda path, data: _decoded(path, data, row)) or ()
         return self._read[name]  # type: ignore[return-value]
+
+    def _first_readable(self, name: str, decode: Callable[[str, bytes], T]) -> T | None:
+        """What the first folder has that has the file; a damaged file of an overlay that nobody chose is passed over."""
+        for folder in self._candidates(name):
+            path = os.path.join(folder, name)
+            data = _bytes(path)
+            if data is None:
+                continue
+            try:
+                return decode(path, data)
+            except DataError as error:
+                if self.overlay is None or folder != self.overlay.folder or self.overlay.chosen:
+                    raise
+                self.passed_over.append(str(error))
+        return None
+
+
+def _is_derived(path: str) -> bool:
+    return path.startswith("claims/derived/")
+
+
+def _subject(path: str) -> str:
+    """The package that a file of derived data is about."""
+    return os.path.basename(path).removesuffix(".jsonl")
+
+
+def _listed(folder: str, name: str) -> list[str]:
+    try:
+        return os.listdir(os.path.join(folder, name))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _bytes(path: str) -> bytes | None:
+    """The content of a file, None if there is none. Raises DataError: larger than data can be, or unreadable."""
+    try:
+        data = read_file(path, MAX_FILE_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise DataError(f"{path}: it is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB")
+    return data
+
+
+def _decoded(path: str, data: bytes, row: type[Row]) -> tuple[Row, ...]:
+    try:
+        return tuple(_decoder(row).decode_lines(data))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise DataError(f"{path}:{_bad_line(data, row)}: {error}") from error
+
+
+def _package(path: str, data: bytes) -> Package:
+    head, _, rest = data.partition(b"\n")
+    (header,) = _decoded(path, head, ReleasesHeader) or (None,)
+    releases = _decoded(path, rest, Release)
+    if header is None or any(not 0 <= index < len(header.requirements) for one in releases for index in one.requires):
+        raise DataError(f"{path}: a requirement that is not in its table")
+    return Package(header.package, header.read, releases, header.requirements)
 
 
 @lru_cache

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from envdoctor.claims import admits, specifier
 from envdoctor.facts import Known
 from envdoctor.findings import Change, Kind, Source
-from envdoctor.matrix import admits, specifier
 from envdoctor.requirements import requirements
 from envdoctor.views import ENGINES, normalized, parsed, version_leaf
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from envdoctor.claims import Claim
     from envdoctor.facts import Distribution, Facts
-    from envdoctor.matrix import Claim, Matrix
+    from envdoctor.matrix import Matrix
     from envdoctor.requirements import Edge
 
 MOST_RANGES = 200

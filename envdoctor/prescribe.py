@@ -10,10 +10,10 @@ import msgspec
 from packaging.version import Version
 
 from envdoctor.check import check
+from envdoctor.claims import admits, bounds, specifier
 from envdoctor.errors import UserError
 from envdoctor.facts import Known, NotObserved
 from envdoctor.findings import Kind, Outcome, Remedy, Safety, Severity
-from envdoctor.matrix import admits, bounds, specifier
 from envdoctor.suppose import REMOVED, VARIABLE, known_pins, supposing
 from envdoctor.views import distributions, parsed
 
@@ -208,6 +208,10 @@ def _errors(verdicts: tuple[Verdict, ...]) -> list[Finding]:
     return [one for verdict in failed for one in verdict.findings if one.severity is Severity.ERROR]
 
 
+TORCH_BRINGS = ("triton", "nvidia-")
+"""What torch pins to exact releases itself: naming torch leaves an installer no choice about them."""
+
+
 def _with_closure(change: Change, supposed: dict[str, str], facts: Facts) -> Change:
     """The install with the packages that must move along named too, so that the installer has nothing to choose."""
     install = dict(change.install)
@@ -216,6 +220,8 @@ def _with_closure(change: Change, supposed: dict[str, str], facts: Facts) -> Cha
     except NotObserved:
         present = {}
     for name, version in supposed.items():
+        if name.startswith(TORCH_BRINGS):
+            continue
         if name not in install and name in present and name not in change.suppose and version != REMOVED:
             install[name] = f"=={version}"
     return msgspec.structs.replace(change, install=install)

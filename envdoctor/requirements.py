@@ -16,9 +16,9 @@ from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier
 
+from envdoctor.claims import specifier
 from envdoctor.facts import Facts, Known, Unknown
 from envdoctor.findings import Doubt
-from envdoctor.matrix import specifier
 from envdoctor.views import distributions, normalized
 
 if TYPE_CHECKING:

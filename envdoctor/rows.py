@@ -121,7 +121,7 @@ class TorchRelease(Sourced, frozen=True):
     python: str
     """The Pythons it has wheels for, as a specifier (">=3.9,<3.14"), from the tags of its files."""
     glibc: str
-    """The highest GLIBC_ version that its libraries ask for."""
+    """The highest GLIBC_ version that its libc10.so and libtorch_python.so ask for."""
 
 
 class VllmRelease(Sourced, frozen=True):
@@ -131,31 +131,49 @@ class VllmRelease(Sourced, frozen=True):
     cuda_major: int
     """Of the libcudart that its modules need."""
     archs: tuple[str, ...]
-    """Architectures in the fat binaries of its core modules (``_C``), as nvcc names them: sm_90a, compute_80 for PTX."""
-    modules: dict[str, tuple[str, ...]]
-    """The same for each module that has code for GPUs, relative to the package's folder: {"_C.abi3.so": ("sm_80", ...)}."""
+    """Architectures for which each of its core modules (``_C*``) has code, as nvcc names them: sm_90a, compute_80 for PTX."""
+    modules: dict[str, dict[str, int]]
+    """How many entries of the fat binaries of each module are for which architecture: {"_C.abi3.so": {"sm_80": 50, ...}}."""
     glibc: str
-    """The highest GLIBC_ version that its modules ask for."""
+    """The highest GLIBC_ version that its core modules ask for."""
+    glibc_of_others: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+    """The same of each other module that asks for a higher one: {"_moe_C.abi3.so": "2.29"}."""
 
 
-class Release(Part, frozen=True):
+class CodeRange(Sourced, frozen=True):
+    """The releases of an engine that a trainer's own code accepts, beside what its metadata says."""
+
+    trainer: str
+    version: str
+    engine: str
+    accepts: str
+    """PEP 440 specifier; made of the engine's releases that were known when it was read."""
+    stops: bool
+    """Whether another release is refused with an error; else there is only a warning."""
+    where: str
+    """File and line of the check, "trl/import_utils.py, line 107"."""
+
+
+class Release(Part, frozen=True, omit_defaults=True):
     """What a release of a package says of itself; one line of ``releases/<package>.jsonl`` behind its header."""
 
     version: str
-    uploaded: str | None
-    """Day of its first file, YYYY-MM-DD, where the index tells."""
     file: str
     """The file whose metadata was read."""
     sha256: str | None
     """Of that file, as the index states it."""
-    python: tuple[str, ...]
+    uploaded: str | None = None
+    """Day of its first file, YYYY-MM-DD, where the index tells."""
+    python: tuple[str, ...] = ()
     """Python and ABI tags of its Linux x86_64 (or pure) wheels: "cp311", "cp38-abi3", "py3"; empty for an sdist alone."""
-    glibc: str | None
+    glibc: str | None = None
     """The glibc of the lowest manylinux tag among those wheels; None for pure Python and for sdists."""
-    requires_python: str | None
-    requires: tuple[int, ...] | None
-    """Requires-Dist lines as indices into the header's ``requirements``; None where the file holds no metadata."""
+    requires_python: str | None = None
+    requires: tuple[int, ...] = ()
+    """Requires-Dist lines as indices into the header's ``requirements``."""
     yanked: bool = False
+    unread: str | None = None
+    """Why its metadata could not be read; the requirements are then not known."""
 
 
 class ReleasesHeader(Part, frozen=True):
@@ -167,3 +185,23 @@ class ReleasesHeader(Part, frozen=True):
     """The day the index was read."""
     requirements: tuple[str, ...]
     """Every different Requires-Dist line of the package's releases."""
+
+
+class Manifest(Part, frozen=True):
+    """What derived data there is in a folder, and of which day. ``read`` maps packages to the day their page was read."""
+
+    generator: str
+    read: dict[str, str]
+
+
+class Package(msgspec.Struct, frozen=True):
+    """Every release of a package that was read, oldest first."""
+
+    name: str
+    read: str
+    releases: tuple[Release, ...]
+    requirements: tuple[str, ...]
+
+    def requires(self, release: Release) -> tuple[str, ...]:
+        """The Requires-Dist lines of one of its releases."""
+        return tuple(self.requirements[index] for index in release.requires)

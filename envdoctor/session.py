@@ -128,6 +128,7 @@ class Options(NamedTuple):
     skip: tuple[str, ...] = ()
     suppose: tuple[str, ...] = ()
     fail_on: str | None = None
+    data: str | None = None
 
 
 class Plan(NamedTuple):
@@ -138,6 +139,8 @@ class Plan(NamedTuple):
     profile: str | None
     notes: tuple[str, ...]
     matrix: Matrix
+    today: str
+    """ISO date; the age of the data is told against it."""
 
 
 def plan(options: Options) -> Plan:
@@ -148,7 +151,7 @@ def plan(options: Options) -> Plan:
     from envdoctor.errors import UserError  # noqa: PLC0415
     from envdoctor.examine import Wishes, codes  # noqa: PLC0415
     from envdoctor.findings import Severity  # noqa: PLC0415
-    from envdoctor.matrix import Matrix  # noqa: PLC0415
+    from envdoctor.overlay import opened  # noqa: PLC0415
     from envdoctor.suppose import parse, validate  # noqa: PLC0415
     from envdoctor.wording import nearest, plural  # noqa: PLC0415
 
@@ -161,7 +164,7 @@ def plan(options: Options) -> Plan:
     if len(left_out) == len(every):
         raise UserError("no rule is left to judge by", "Select or skip fewer; `envdoctor rules` lists them all.")
     suppose = parse(options.suppose)
-    matrix = Matrix()
+    matrix = opened(options.data, os.environ)
     validate(suppose, matrix)
     if config.profile is not None and config.profile not in {row.key for row in matrix.gpu_products()}:
         hint = nearest(config.profile, [row.key for row in matrix.gpu_products()])
@@ -175,6 +178,7 @@ def plan(options: Options) -> Plan:
             *([f"{plural(len(left_out), 'rule')} left out: {', '.join(left_out)}"] if left_out else []),
         ),
         matrix=matrix,
+        today=today.isoformat(),
     )
 
 
@@ -218,7 +222,15 @@ def judge(facts: Facts, made: Plan, started: float) -> tuple[Facts, Report, tupl
         wishes = msgspec.structs.replace(wishes, suppose={"gpu": made.profile, **wishes.suppose})
         notes += (f"no GPU is here, so the configured profile {made.profile} was supposed",)
     judged, report = examine(facts, made.matrix, wishes, started)
-    return judged, report, (*notes, *_about(judged))
+    return judged, report, (*notes, *_about(judged), *passed_over(made.matrix))
+
+
+def passed_over(matrix: Matrix) -> tuple[str, ...]:
+    """Files of the user's own refreshed data that are damaged; the shipped ones were used."""
+    return tuple(
+        f"refreshed data was passed over because it is damaged ({why}); `envdoctor matrix refresh` makes it anew"
+        for why in dict.fromkeys(matrix.passed_over)
+    )
 
 
 def _about(facts: Facts) -> Iterator[str]:

@@ -310,15 +310,14 @@ def _torch_build(facts: Facts, version: str | None, via: str, matrix: Matrix) ->
             cxx11_abi=Known(row.cxx11_abi, via) if row is not None and same else lack,
             gpu_archs=Known((), via) if cuda is None else Known(row.archs, row.source) if row is not None and same else lack,
         ),
-        via,
+        row.source if row is not None and same else via,
     )
 
 
 def _vllm_build(version: str | None, via: str, matrix: Matrix) -> Known[VllmBuild | None] | Unknown:
     if version is None:
         return Known(None, via)
-    torch = known_pins("vllm", version, matrix).get("torch", "")
-    row = next((row for row in matrix.torch_releases() if torch == f"=={row.torch}"), None)
+    row = next((row for row in matrix.vllm_releases() if row.vllm == version), None)
     lack = Unknown(f"the CUDA major of vllm {version} is not in the data")
-    major = Known(int(row.cuda.split(".")[0]), f"built with torch {row.torch}") if row is not None else lack
+    major = Known(row.cuda_major, row.source) if row is not None else lack
     return Known(VllmBuild(version=version, cuda_major=major), via)

@@ -24,6 +24,14 @@ def harmless(text: str) -> str:
     return _CONTROLS.sub(escape, text)
 
 
+_SHA256 = re.compile(r"(sha256 [0-9a-f]{12})[0-9a-f]{52}")
+
+
+def brief(text: str) -> str:
+    """The text with the hashes of files cut to their first twelve digits, for a page; JSON has them whole."""
+    return _SHA256.sub(r"\1...", text)
+
+
 def plural(count: int, noun: str) -> str:
     """Count it: 1 rule, 2 rules."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

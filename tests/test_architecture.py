@@ -26,22 +26,40 @@ MAY_IMPORT = {
     "findings": {"facts"},
     "views": {"facts"},
     "rows": {"facts"},
-    "matrix": {"facts", "rows"},
-    "requirements": {"facts", "findings", "views", "matrix"},
+    "claims": {"facts", "rows"},
+    "matrix": {"claims", "errors", "files", "rows"},
+    "overlay": {"errors", "matrix"},
+    "requirements": {"facts", "findings", "views", "claims"},
     "blame": {"views", "requirements"},
-    "pins": {"facts", "findings", "views", "matrix", "requirements"},
+    "pins": {"facts", "findings", "views", "claims", "matrix", "requirements"},
     "architectures": {"facts"},
-    "rules": {"facts", "findings", "views", "matrix", "requirements", "blame", "pins", "architectures", "rows", "rules"},
+    "rules": {
+        "facts",
+        "findings",
+        "views",
+        "claims",
+        "matrix",
+        "rows",
+        "requirements",
+        "blame",
+        "pins",
+        "architectures",
+        "rules",
+    },
     "manual": {"rules"},
     "suppose": {"facts", "views", "matrix", "rows", "errors", "wording", "suppose_env"},
     "suppose_env": {"facts"},
-    "check": {"facts", "findings", "matrix", "rules", "manual"},
+    "check": {"errors", "facts", "findings", "matrix", "rules", "manual"},
     "diagnose": {"findings"},
-    "prescribe": {"facts", "findings", "matrix", "views", "check", "suppose", "errors"},
+    "prescribe": {"facts", "findings", "claims", "matrix", "views", "check", "suppose", "errors"},
     "stack": {"facts", "findings", "views", "wording"},
-    "render": {"wording", "facts", "findings", "views", "stack", "render"},
+    "stacks": {"facts", "claims", "matrix", "rows", "architectures"},
+    "reasons": {"check", "claims", "facts", "findings", "matrix", "pins", "sources", "stack", "views"},
+    "asking": {"claims", "errors", "matrix", "rows", "stacks", "suppose", "views", "wording"},
+    "render": {"wording", "facts", "findings", "views", "stack", "stacks", "reasons", "render"},
     "config": {"errors", "files", "wording"},
-    "sources": {"facts", "errors", "files", "wording", "sources"},
+    "sources": {"facts", "errors", "files", "wording", "claims", "matrix", "suppose", "sources"},
+    "harvest": {"errors", "files", "wording", "rows", "claims", "matrix", "overlay", "probe", "harvest"},
 }
 
 
@@ -77,6 +95,13 @@ def test_a_module_imports_only_what_the_import_law_allows(path: Path) -> None:
         assert knows <= MAY_IMPORT[here]
     roots = {name.split(".")[0] for name in imports(path, module_level_only=True)}
     assert not roots & NEVER_AT_MODULE_LEVEL or path.name == "nvml_worker.py"
+
+
+def test_only_the_harvest_knows_the_network() -> None:
+    for path in MODULES:
+        roots = {name.split(".")[0] for name in imports(path)}
+        assert not roots & {"requests", "pypi_simple", "urllib3"} or room(path) == "harvest", path
+        assert "harvest" not in of_envdoctor(path) or room(path) in {"harvest", "cli"}, path
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "probe").glob("*.py")), ids=lambda path: path.name)

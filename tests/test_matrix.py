@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
+from envdoctor.claims import Claim, DecisionKind, admits, bounds, decide
 from envdoctor.facts import Known, Unknown
-from envdoctor.matrix import DATA, KINDS, Claim, DataError, DecisionKind, Matrix, admits, bounds, decide
+from envdoctor.matrix import DATA, KINDS, DataError, Matrix
 from envdoctor.views import normalized, parsed
 
 if TYPE_CHECKING:
-    from envdoctor.matrix import Versions
+    from envdoctor.claims import Versions
 
 TOPICS = ("pins", "torch-family", "trainer-engine", "runtime", "glibc")
 VIRTUAL = {"__driver", "__cuda", "__glibc", "__python", "__sm"}
@@ -146,7 +147,7 @@ def test_every_row_has_a_real_date_and_a_source_that_is_an_address_or_names_a_wh
     assert rows
     for row in rows:
         assert date(2024, 1, 1) <= date.fromisoformat(row["read"]) <= date.today()  # noqa: DTZ011 - a calendar day
-        assert re.search(r"https://\S+\.\S+|\bwheel\b", row["source"]), row
+        assert re.search(r"https://\S+\.\S+|\bwheel\b|\bsdist\b", row["source"]), row
         assert not INDEX.search(json.dumps(row)), row
 
 
@@ -167,7 +168,8 @@ def test_every_claim_file_is_named_for_its_first_when_and_its_rows_have_unique_i
 
 
 def test_tables_are_ordered_and_their_keys_unique() -> None:
-    for versions in ([row.cuda for row in MATRIX.cuda_releases()], [row.torch for row in MATRIX.torch_releases()]):
+    torch, vllm = [row.torch for row in MATRIX.torch_releases()], [row.vllm for row in MATRIX.vllm_releases()]
+    for versions in ([row.cuda for row in MATRIX.cuda_releases()], torch, vllm):
         assert versions == sorted(set(versions), key=Version)
     products = MATRIX.gpu_products()
     assert len({row.key for row in products}) == len(products)
@@ -238,7 +240,7 @@ def test_all_claims_load_within_a_few_milliseconds() -> None:
         count = sum(len(matrix.claims(package, topic)) for package in matrix.subjects() for topic in TOPICS)
         best = min(best, time.perf_counter() - start)
     assert count == sum(len(path.read_text(encoding="utf-8").splitlines()) for path in CLAIMS)
-    assert best < 0.003
+    assert best < 0.015
 
 
 def test_a_hostile_package_name_never_becomes_a_path(tmp_path: Path) -> None:

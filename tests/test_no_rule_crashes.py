@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envdoctor.check import check
+from envdoctor.claims import specifier
 from envdoctor.facts import BadDocument, Known, Leftover, decode, encode
 from envdoctor.findings import Outcome
-from envdoctor.matrix import specifier
 from tests.factory import MATRIX, SITE, dist, edit, healthy, put, with_driver, without_driver
 
 STARTS = [

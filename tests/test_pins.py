@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from envdoctor.matrix import Matrix, admits
+from envdoctor.claims import admits
+from envdoctor.matrix import Matrix
 from envdoctor.pins import MOST_RANGES, combined, contradiction, fitting, satisfiable
 from envdoctor.requirements import Edge
 from tests.factory import blind, dist, healthy, put

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envdoctor.check import check
+from envdoctor.claims import admits
 from envdoctor.facts import Known
 from envdoctor.findings import Change, Diagnosis, Finding, Kind, Layer, Safety, Severity
-from envdoctor.matrix import admits
 from envdoctor.prescribe import commands, prescribe, representative, supposition
 from envdoctor.views import parsed
 from tests.factory import MATRIX, dist, drop, edit, gpu, healthy, put, with_torch

@@ -11,6 +11,10 @@ SKIP = "Leave these rules out. Commas allowed, as in --select."
 RECORD = "Also write facts and report to DIR, redacted, to replay this check anywhere."
 SUPPOSE = "Judge as if: driver=535.161.08, gpu=h100, gpu=8xh100, glibc=2.31, python=3.12, torch=2.6.0, PACKAGE=none. Repeatable."
 
+DATA = (
+    "Compatibility data that lies over the shipped one, as `matrix refresh --into DIR` writes it, for machines without a network."
+)
+
 
 @click.command()
 @click.argument("target", required=False, type=click.Path())
@@ -33,6 +37,7 @@ SUPPOSE = "Judge as if: driver=535.161.08, gpu=h100, gpu=8xh100, glibc=2.31, pyt
     type=click.Path(),
     help=RECORD,
 )
+@click.option("--data", metavar="DIR", type=click.Path(), help=DATA)
 @click.option("-v", "--verbose", is_flag=True, help="Show all evidence, layers of truth and every open question.")
 def command(  # noqa: PLR0913, PLR0917 - one argument an option
     target: str | None,
@@ -44,6 +49,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     suppose: tuple[str, ...],
     fail_on: str | None,
     record: str | None,
+    data: str | None,
     verbose: bool,
 ) -> int:
     """Find the root cause of what is wrong with an environment, and what mends it.
@@ -70,5 +76,6 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
         suppose=suppose,
         fail_on=fail_on,
         record=record,
+        data=data,
         verbose=verbose,
     )

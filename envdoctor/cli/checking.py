@@ -18,6 +18,7 @@ def run_check(  # noqa: PLR0913 - one argument an option of the command
     suppose: tuple[str, ...] = (),
     fail_on: str | None = None,
     record: str | None = None,
+    data: str | None = None,
     verbose: bool = False,
 ) -> int:
     """Check a target and print the report; gives the exit status. Raises UserError."""
@@ -25,7 +26,7 @@ def run_check(  # noqa: PLR0913 - one argument an option of the command
 
     with session.start(target) as pending:
         session.preload()
-        made = session.plan(session.Options(select, skip, suppose, fail_on))
+        made = session.plan(session.Options(select, skip, suppose, fail_on, data))
         facts = session.facts_of(pending)
     judged, report, notes = session.judge(session.pasteable(facts, pending), made, STARTED)
 
@@ -39,8 +40,8 @@ def run_check(  # noqa: PLR0913 - one argument an option of the command
 
         kept = session.anonymous(facts)
         judged_kept, their_report, _ = session.judge(kept, made, STARTED)
-        again = write(record, kept, formats["json"](their_report, judged_kept, Page()), made.wishes)
+        again = write(record, kept, formats["json"](their_report, judged_kept, Page(today=made.today)), made.wishes)
         notes += (f"recorded; replay with: {again}",)
-    page = Page(color=wants_color(output), width=width(output), verbose=verbose, notes=notes)
+    page = Page(color=wants_color(output), width=width(output), verbose=verbose, notes=notes, today=made.today)
     emit(formats[form](report, judged, page), output, exact=form == "json")
     return exit_code(report, fail_on=made.fail_on, strict=strict)

@@ -15,6 +15,13 @@ def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[s
     return [code for code in map(code_of, REGISTRY) if code.startswith(incomplete.upper())]
 
 
+def gpus(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """GPUs of the data."""
+    from envdoctor.matrix import Matrix  # noqa: PLC0415
+
+    return [row.key for row in Matrix().gpu_products() if row.key.startswith(incomplete.lower())]
+
+
 def suppositions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Names, and after ``gpu=`` the GPUs of the data."""
     from envdoctor.matrix import Matrix  # noqa: PLC0415

@@ -30,6 +30,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     verbose: bool = False
     notes: tuple[str, ...] = ()
     """Sentences about the check itself, for instance that an ignore has expired."""
+    today: str | None = None
+    """ISO date against which the age of the data is told; None tells no age."""
 
 
 def shortened(text: str) -> str:

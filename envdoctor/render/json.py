@@ -43,7 +43,7 @@ def document(report: Report, facts: Facts, page: Page) -> dict[str, Any]:
             for verdict in report.verdicts
             for doubt in verdict.doubts
         ],
-        "verdicts": [_verdict(verdict) for verdict in report.verdicts],
+        "verdicts": [_verdict(verdict, page.today) for verdict in report.verdicts],
         "notes": list(page.notes),
         "seconds": round(report.seconds, 4),
         "probe_seconds": facts.probe_seconds,
@@ -82,13 +82,17 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def _verdict(verdict: Verdict, today: str | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         "code": verdict.code,
         "title": verdict.title,
         "joint": verdict.joint.value,
         "outcome": verdict.outcome.value,
     }
+    if verdict.data_as_of is not None:
+        found["data_as_of"] = verdict.data_as_of
+        if today is not None:
+            found["data_is_old"] = verdict.rests_on_old_data(today)
     if verdict.crash is not None:
         found["crash"] = verdict.crash
     if verdict.outcome is Outcome.IGNORED:

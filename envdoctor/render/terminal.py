@@ -9,10 +9,10 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from envdoctor.facts import Known
-from envdoctor.findings import Layer, Outcome, Safety, Severity
+from envdoctor.findings import Layer, Outcome, Safety, Severity, age_days
 from envdoctor.render import harmless, shell, shortened
 from envdoctor.stack import State, layers
-from envdoctor.wording import plural
+from envdoctor.wording import brief, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def render(report: Report, facts: Facts, page: Page) -> str:
         "\n".join(_head(report, facts, page)),
         "\n".join(_stack(report, facts, page)),
         *("\n".join(_diagnosis(one, page)) for one in report.diagnoses),
-        "\n".join(_notes(report, page)),
+        "\n".join((*_notes(report, page), *_old_data(report, page))),
         "\n".join(_doubts(report, page)),
         "\n".join(_last(report, page)),
     ]
@@ -110,7 +110,7 @@ def _diagnosis(one: Diagnosis, page: Page) -> Iterator[str]:
     yield from _evidence(root, page)
     yield from _remedies(one, page)
     for source in root.sources:
-        yield from _wrapped(f"{source.where} (read {source.read})", page, "  source  ")
+        yield from _wrapped(f"{brief(source.where)} (read {source.read})", page, "  source  ")
     yield f"  more    envdoctor explain {root.code}"
     if one.symptoms:
         yield "  follows from it:"
@@ -131,7 +131,7 @@ def _evidence(finding: Finding, page: Page, indent: str = "  ") -> Iterator[str]
 
 
 def _said(one: Evidence) -> str:
-    return f"{one.what}: {shortened(one.value)}  [{shortened(one.via)}]"
+    return f"{one.what}: {shortened(one.value)}  [{shortened(brief(one.via))}]"
 
 
 def _remedies(one: Diagnosis, page: Page) -> Iterator[str]:
@@ -169,6 +169,22 @@ def _notes(report: Report, page: Page) -> Iterator[str]:
         if verdict.crash is not None:
             text = f"{verdict.code} crashed, which is a bug of envdoctor, not of your environment: {verdict.crash}"
             yield _paint("\n".join(_wrapped(text, page, "BUG: ", "  ")), "error", page)
+
+
+def _old_data(report: Report, page: Page) -> Iterator[str]:
+    """Which verdicts rest on data too old to know what was released since."""
+    if page.today is None:
+        return
+    old = [one for one in report.verdicts if one.data_as_of and one.rests_on_old_data(page.today)]
+    if not old:
+        return
+    day = min(one.data_as_of for one in old if one.data_as_of)
+    text = (
+        f"{plural(len(old), 'verdict')} ({', '.join(one.code for one in old)}) rest on compatibility data from {day}, "
+        f"{age_days(day, page.today)} days ago, which does not know newer releases. `envdoctor matrix refresh` renews what comes "
+        "from wheels, a newer envdoctor the rest."
+    )
+    yield from _wrapped(text, page, "old data: ", "  ")
 
 
 def _doubts(report: Report, page: Page) -> Iterator[str]:

@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from envdoctor.claims import bounds
 from envdoctor.facts import Known, NotObserved, need
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source, seen
-from envdoctor.matrix import bounds
 from envdoctor.views import driver_version, installed, parsed, readable, torch_cuda, version_of
 
 if TYPE_CHECKING:

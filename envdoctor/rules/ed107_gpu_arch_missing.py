@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from envdoctor.architectures import Coverage, Reach, capability, coverage, reach
+from envdoctor.claims import bounds
 from envdoctor.facts import Known, need
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source, seen
-from envdoctor.matrix import bounds
 from envdoctor.views import driver_version, parsed, readable, version_of
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from envdoctor.blame import blamed, ends
+from envdoctor.claims import admits, specifier
 from envdoctor.findings import Doubt, Evidence, Finding, Joint, Layer, Severity
-from envdoctor.matrix import admits, specifier
 from envdoctor.pins import combined, contradiction, installs, metadata_source, said, wish
 from envdoctor.requirements import in_stack, requirements
 from envdoctor.views import distributions, metadata_path, normalized, parsed

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 from packaging.specifiers import InvalidSpecifier
 from packaging.version import Version
 
+from envdoctor.claims import admits
 from envdoctor.facts import NotObserved, need
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity
-from envdoctor.matrix import admits
 from envdoctor.pins import metadata_source, said
 from envdoctor.requirements import in_stack
 from envdoctor.views import distributions, metadata_path, normalized, parsed

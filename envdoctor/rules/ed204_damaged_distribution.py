@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from envdoctor.claims import admits
 from envdoctor.facts import Known, need
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source
-from envdoctor.matrix import admits
 from envdoctor.pins import said
 from envdoctor.requirements import in_stack, requirements
 from envdoctor.views import metadata_path, normalized, parsed, recorded

@@ -23,17 +23,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from envdoctor.claims import DecisionKind, decide
 from envdoctor.facts import Known, Unknown
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
-from envdoctor.matrix import DecisionKind, decide
 from envdoctor.pins import fitting, said
 from envdoctor.views import installed, metadata_path, normalized, parsed, version_leaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from envdoctor.claims import Claim
     from envdoctor.facts import Distribution, Facts, TorchBuild
-    from envdoctor.matrix import Claim, Matrix
+    from envdoctor.matrix import Matrix
 
 CODE = "ED302"
 CAUSE = "torchvision-torch-mismatch"

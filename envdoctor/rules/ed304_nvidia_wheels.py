@@ -24,8 +24,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from envdoctor.claims import admits, specifier
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
-from envdoctor.matrix import admits, specifier
 from envdoctor.pins import metadata_source, said, wish
 from envdoctor.requirements import requirements
 from envdoctor.views import distributions, installed, metadata_path, normalized, parsed

@@ -25,15 +25,16 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from envdoctor.claims import DecisionKind, admits, bounds, decide, specifier
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
-from envdoctor.matrix import DecisionKind, admits, bounds, decide, specifier
 from envdoctor.views import TRAINERS, distributions, metadata_path, version_leaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from envdoctor.claims import Claim, Versions
     from envdoctor.facts import Facts
-    from envdoctor.matrix import Claim, Matrix, Versions
+    from envdoctor.matrix import Matrix
 
 CODE = "ED401"
 CAUSE = "trl-vllm-unsupported"
@@ -51,12 +52,17 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
     versions = cache(partial(version_leaf, facts))
     doubts: set[Doubt] = set()
     for trainer in TRAINERS:
+        broken: dict[str, Claim] = {}
         for claim in matrix.claims(trainer, "trainer-engine") if trainer in present else ():
             decision = decide(claim, versions)
             if decision.kind is DecisionKind.BROKEN:
-                yield _finding(facts, matrix, claim, decision.name, versions)
+                # of what metadata says and what code enforces, code tells what will happen
+                said_before = broken.get(decision.name)
+                broken[decision.name] = claim if said_before is None or claim.basis == "wheel-code" else said_before
             elif decision.kind is DecisionKind.CANNOT_TELL and all(name in present for name in claim.then):
                 doubts.add(Doubt(QUESTION, decision.why))
+        for engine, claim in broken.items():
+            yield _finding(facts, matrix, claim, engine, versions)
     yield from doubts
 
 

@@ -27,17 +27,18 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from envdoctor.claims import DecisionKind, admits, decide, specifier
 from envdoctor.facts import Known
 from envdoctor.findings import Change, Doubt, Finding, Joint, Kind, Layer, Severity, Source, seen
-from envdoctor.matrix import DecisionKind, admits, decide, specifier
 from envdoctor.requirements import requirements
 from envdoctor.views import ENGINES, distributions, installed, normalized, version_leaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from envdoctor.claims import Claim, Versions
     from envdoctor.facts import Facts
-    from envdoctor.matrix import Claim, Matrix, Versions
+    from envdoctor.matrix import Matrix
 
 CODE = "ED402"
 CAUSE = "transformers-too-new"

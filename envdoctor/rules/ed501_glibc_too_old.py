@@ -27,16 +27,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
 
+from envdoctor.claims import specifier
 from envdoctor.facts import Known, NotObserved, need
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source, seen
-from envdoctor.matrix import specifier
 from envdoctor.views import GPU_STACK, distributions, metadata_path, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from envdoctor.claims import Claim
     from envdoctor.facts import Distribution, Facts, Libc, Unknown
-    from envdoctor.matrix import Claim, Matrix
+    from envdoctor.matrix import Matrix
 
 CODE = "ED501"
 CAUSE = "glibc-too-old"

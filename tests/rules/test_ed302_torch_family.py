@@ -17,7 +17,7 @@ def test_torchvision_of_another_release_is_told_from_the_data_even_if_its_metada
     assert (finding.severity, finding.layer, finding.cause) == (Severity.ERROR, Layer.DECLARED, "torchvision-torch-mismatch")
     assert finding.title == "torchvision 0.21.0 was made for torch==2.6.0, but torch 2.5.1 is installed"
     assert [change.install for change in finding.changes] == [{"torchvision": "==0.20.1"}, {"torch": "==2.6.0"}]
-    assert finding.sources[0].where.startswith("METADATA of the torchvision 0.21.0 wheel")
+    assert finding.sources[0].where.startswith("METADATA of the wheel torchvision-0.21.0-")
 
 
 def test_torchaudio_is_judged_alike() -> None:

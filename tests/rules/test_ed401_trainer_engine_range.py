@@ -25,8 +25,12 @@ def test_trl_1_16_under_vllm_0_33_is_an_error_that_names_the_range_and_where_it_
     assert [(one.value, one.via) for one in finding.evidence] == [
         ("0.33.0", f"{SITE}/vllm-0.33.0.dist-info"),
         ("1.16.0", f"{SITE}/trl-1.16.0.dist-info"),
-        (">=0.22.0,<=0.31.0", "METADATA of the trl 1.16.0 wheel (extra vllm) and trl/import_utils.py"),
+        (">=0.22.0,<=0.31.0", finding.sources[0].where),
     ]
+    source = finding.sources[0].where
+    assert source.startswith(
+        "METADATA (extra vllm) and trl/import_utils.py, line 107, of the wheel trl-1.16.0-py3-none-any.whl, sha256 "
+    )
     assert [change.install for change in finding.changes] == [{"vllm": "==0.31.0"}]
 
 

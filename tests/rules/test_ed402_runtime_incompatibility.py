@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envdoctor.claims import specifier
 from envdoctor.facts import Known
 from envdoctor.findings import Outcome, Severity
-from envdoctor.matrix import specifier
 from tests.factory import SITE, blind, dist, drop, edit, gpu, healthy, judged, put, with_torch
 
 if TYPE_CHECKING:

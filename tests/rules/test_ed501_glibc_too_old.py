@@ -31,26 +31,33 @@ def test_vllm_0_20_2_on_debian_11_is_an_error_that_names_both_versions_and_image
     outcome, (finding,), _ = judged(RULE, on("2.31", vllm("0.20.2", "manylinux_2_35")))
     assert outcome is Outcome.FAIL
     assert finding.severity is Severity.ERROR
-    assert finding.layer is Layer.DECLARED
+    # its wheel is tagged manylinux_2_35, its files ask for GLIBC_2.34, and files count for more
+    assert finding.layer is Layer.LINKED
     assert finding.subjects == ("__glibc", "vllm")
-    assert finding.title == "glibc 2.31 is too old: vllm 0.20.2 needs glibc 2.35"
-    assert [(one.value, one.via) for one in finding.evidence] == [
-        ("glibc 2.31", VIA),
-        ("2.35", f"{SITE}/vllm-0.20.2.dist-info/WHEEL"),
-    ]
+    assert finding.title == "glibc 2.31 is too old: vllm 0.20.2 needs glibc 2.34"
+    assert [one.value for one in finding.evidence] == ["glibc 2.31", "2.34"]
+    assert finding.evidence[0].via == VIA
+    assert finding.evidence[1].via.startswith("ELF version needs in the bytes of the wheel vllm-0.20.0-")
     (change,) = finding.changes
     assert change.kind is Kind.REPLACE_IMAGE
     assert (
         change.says
-        == "Run on an image with glibc 2.35 or newer, for instance Ubuntu 22.04 (2.35) or Debian 12 (2.36) or Ubuntu 24.04 (2.39)."
+        == "Run on an image with glibc 2.34 or newer, for instance RHEL 9 (2.34) or Ubuntu 22.04 (2.35) or Debian 12 (2.36)."
     )
-    assert change.suppose == {"glibc": "2.35"}
+    assert change.suppose == {"glibc": "2.34"}
+
+
+def test_a_release_that_nobody_has_read_is_judged_by_its_tag() -> None:
+    _, (finding,), _ = judged(RULE, on("2.31", vllm("0.99.0", "manylinux_2_35")))
+    assert finding.layer is Layer.DECLARED
+    assert finding.title == "glibc 2.31 is too old: vllm 0.99.0 needs glibc 2.35"
+    assert finding.evidence[1].via == f"{SITE}/vllm-0.99.0.dist-info/WHEEL"
 
 
 def test_the_files_need_less_than_the_tag_says_and_the_files_count() -> None:
-    # vllm 0.19.1 is tagged manylinux_2_31, its libraries ask for GLIBC_2.14; 0.19.0 was not read, so its tag stands
+    # vllm 0.19.1 is tagged manylinux_2_31, its core modules ask for GLIBC_2.14; nobody has read 0.99.0, so its tag stands
     assert judged(RULE, on("2.28", vllm("0.19.1", "manylinux_2_31")))[0] is Outcome.PASS
-    assert judged(RULE, on("2.28", vllm("0.19.0", "manylinux_2_31")))[0] is Outcome.FAIL
+    assert judged(RULE, on("2.28", vllm("0.99.0", "manylinux_2_31")))[0] is Outcome.FAIL
 
 
 def test_the_files_need_more_than_the_tag_says_as_in_vllm_issue_41103() -> None:
@@ -72,7 +79,7 @@ def test_the_index_wheels_files_do_not_lower_the_need_of_another_build_of_the_re
 def test_all_packages_that_need_more_are_one_finding_headed_by_the_highest_need() -> None:
     torch = dist("torch", "2.7.1", wheel_tags=("cp311-cp311-manylinux_2_28_x86_64",))
     _, (finding,), _ = judged(RULE, on("2.17", torch, vllm("0.20.2", "manylinux_2_35")))
-    assert finding.title == "glibc 2.17 is too old: vllm 0.20.2 (and 2 more) needs glibc 2.35"
+    assert finding.title == "glibc 2.17 is too old: vllm 0.20.2 (and 2 more) needs glibc 2.34"
     assert set(finding.subjects) == {"__glibc", "vllm", "torch", "xformers"}
 
 

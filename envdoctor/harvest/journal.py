@@ -1,0 +1,93 @@
+"""What a refresh has read already, written down at once: an interrupted one goes on from here."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import date
+from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
+
+from envdoctor.files import read_file
+from envdoctor.harvest import store
+from envdoctor.rows import CodeRange, Release, TorchRelease, VllmRelease  # noqa: TC001 - msgspec resolves them
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from envdoctor.harvest.jobs import Job
+
+JOURNAL = ".refresh-journal.jsonl"
+JOURNAL_DAYS = 7
+"""How long what was read counts, if the refresh that read it never ended."""
+MAX_JOURNAL_BYTES = 64 * 1024 * 1024
+
+
+class Harvested(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was read of one release; a line of the journal."""
+
+    package: str
+    release: Release
+    requires: tuple[str, ...] = ()
+    torch: TorchRelease | None = None
+    vllm: VllmRelease | None = None
+    code: CodeRange | None = None
+
+
+class JournalHeader(msgspec.Struct, frozen=True):
+    """First line of a journal."""
+
+    generator: str
+    read: str
+
+
+class Journal:
+    """What an interrupted refresh has read already. Each line is written as a whole; a torn last line is left out."""
+
+    def __init__(self, path: str, today: str) -> None:
+        self.path = path
+        self._header = JournalHeader(store.GENERATOR, today)
+        self._rows = {(one.package, one.release.version): one for one in self._lines()}
+        self._handle: BinaryIO | None = None
+
+    def _lines(self) -> Iterator[Harvested]:
+        try:
+            head, *lines = read_file(self.path, MAX_JOURNAL_BYTES).splitlines()
+            header = msgspec.json.decode(head, type=JournalHeader)
+        except (OSError, ValueError, msgspec.DecodeError):
+            return
+        age = date.fromisoformat(self._header.read) - date.fromisoformat(header.read)
+        if header.generator != self._header.generator or age.days > JOURNAL_DAYS:
+            return
+        for line in lines:
+            try:
+                yield msgspec.json.decode(line, type=Harvested)
+            except msgspec.DecodeError:
+                continue
+
+    def find(self, job: Job) -> Harvested | None:
+        """What was read of that very file."""
+        found = self._rows.get((job.reading.package, job.row.version))
+        if found is None or job.file.sha256 is None:
+            return None
+        same = (found.release.file, found.release.sha256) == (job.file.name, job.file.sha256)
+        return found if same else None
+
+    def add(self, harvested: Harvested) -> None:
+        """Write it down."""
+        if self._handle is None:
+            os.makedirs(os.path.dirname(self.path), exist_ok=True)
+            fresh = not self._rows
+            self._handle = open(self.path, "wb" if fresh else "ab")  # noqa: SIM115 - open until the refresh ends
+            if fresh:
+                self._handle.write(msgspec.json.encode(self._header) + b"\n")
+        self._handle.write(msgspec.json.encode(harvested) + b"\n")
+        self._handle.flush()
+
+    def done(self) -> None:
+        """Everything is in its place: the journal is not needed any more."""
+        if self._handle is not None:
+            self._handle.close()
+        with suppress(FileNotFoundError):
+            os.unlink(self.path)

@@ -1,0 +1,52 @@
+"""What a refresh reads: the packages of the stack, from which release on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from packaging.version import Version
+
+
+class Reading(NamedTuple):
+    """One package."""
+
+    package: str
+    since: str
+    """The oldest release that is read; what is older runs with no stack in the table."""
+
+    def wants(self, version: Version) -> bool:
+        """Whether that release is read."""
+        return version >= Version(self.since)
+
+
+READINGS = (
+    Reading("vllm", "0.5.2"),
+    Reading("torch", "2.0"),
+    Reading("torchvision", "0.15"),  # of torch 2.0
+    Reading("torchaudio", "2.0"),
+    Reading("triton", "2.0"),
+    Reading("xformers", "0.0.17"),  # the first for torch 2.0
+    Reading("flashinfer-python", "0"),
+    Reading("transformers", "4.40"),
+    Reading("trl", "0.12"),
+    Reading("verl", "0"),
+    Reading("openrlhf", "0.6"),
+    Reading("accelerate", "0"),
+    Reading("peft", "0"),
+    Reading("deepspeed", "0"),
+    Reading("flash-attn", "0"),
+    Reading("ray", "0"),
+    Reading("numpy", "0"),
+    Reading("compressed-tensors", "0"),
+    Reading("bitsandbytes", "0"),
+    Reading("sglang", "0"),
+    Reading("nvidia-nccl-cu11", "0"),
+    Reading("nvidia-nccl-cu12", "0"),
+    Reading("nvidia-nccl-cu13", "0"),
+)
+"""In the order in which they are read: what the table is made of first."""
+PACKAGES = tuple(one.package for one in READINGS)
+ENGINE = "vllm"
+"""The engine whose releases trainers name."""
+TRAINERS = ("trl", "verl", "openrlhf")
+"""Whose code is read for the vLLM releases it accepts."""

@@ -1,0 +1,156 @@
+"""The derived data of a folder, as a whole: read, compared with what was there, and put in its place in one step.
+
+A folder of data holds ``claims/derived`` with a manifest, the claims, and under ``releases``, ``builds`` and ``ranges`` what
+they were made from. A check reads claims and builds only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+from packaging.version import Version
+
+from envdoctor import __version__
+from envdoctor.errors import UserError
+from envdoctor.harvest.plan import TRAINERS
+from envdoctor.matrix import MANIFEST, Matrix
+from envdoctor.rows import CodeRange, Manifest, Package, Release, ReleasesHeader, TorchRelease, VllmRelease
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from envdoctor.claims import Claim
+
+GENERATOR = f"envdoctor matrix refresh {__version__}"
+HINT = "Name a folder that you may write, with room for 4 MB, by --into DIR."
+DERIVED = os.path.join("claims", "derived")
+
+
+class Derived(msgspec.Struct, frozen=True):
+    """All that was read from an index."""
+
+    packages: dict[str, Package] = {}
+    torch: tuple[TorchRelease, ...] = ()
+    vllm: tuple[VllmRelease, ...] = ()
+    ranges: tuple[CodeRange, ...] = ()
+
+
+def packed(name: str, read: str, said: Mapping[Release, tuple[str, ...]]) -> Package:
+    """A package whose releases share one table of requirements; releases in order of version."""
+    ordered = sorted(said, key=lambda one: Version(one.version))
+    table = {line: index for index, line in enumerate(dict.fromkeys(line for one in ordered for line in said[one]))}
+    releases = tuple(msgspec.structs.replace(one, requires=tuple(table[line] for line in said[one])) for one in ordered)
+    return Package(name, read, releases, tuple(table))
+
+
+def load(folder: str) -> Derived:
+    """The derived data of a folder of data alone; empty where there is none. Raises DataError: a file of it is damaged."""
+    return of(Matrix(folder))
+
+
+def of(matrix: Matrix) -> Derived:
+    """The derived data that a matrix has in force. Raises DataError."""
+    packages = {name: package for name in matrix.packages() if (package := matrix.package(name)) is not None}
+    ranges = tuple(row for name in TRAINERS for row in matrix.code_ranges(name))
+    return Derived(packages, matrix.torch_releases(), matrix.vllm_releases(), ranges)
+
+
+def lost(old: Derived, new: Derived) -> list[str]:
+    """What the old data has and the new one lacks, in words: "vllm 0.8.1", "how torch 2.4.0 was built"."""
+    found = []
+    for name, package in old.packages.items():
+        kept = {one.version for one in new.packages[name].releases} if name in new.packages else set()
+        found += [f"{name} {one.version}" for one in package.releases if one.version not in kept]
+    builds = ({row.torch for row in new.torch}, {row.vllm for row in new.vllm})
+    found += [f"how torch {row.torch} was built" for row in old.torch if row.torch not in builds[0]]
+    found += [f"how vllm {row.vllm} was built" for row in old.vllm if row.vllm not in builds[1]]
+    ranges = {(row.trainer, row.version) for row in new.ranges}
+    found += [f"what {row.trainer} {row.version} accepts" for row in old.ranges if (row.trainer, row.version) not in ranges]
+    return found
+
+
+def write(folder: str, derived: Derived, claims: Mapping[str, Iterable[Claim]]) -> None:
+    """Put the derived data of a folder in its place: written beside it, then exchanged, so that a reader never sees half of it.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    target = os.path.join(folder, DERIVED)
+    try:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        recover(folder)
+        fresh = tempfile.mkdtemp(prefix=".derived-", dir=os.path.dirname(target))
+        try:
+            os.chmod(fresh, 0o755)  # noqa: S103 - mkdtemp's folder is for its owner alone; data is for everybody
+            _write_all(fresh, derived, claims)
+            _exchange(fresh, target)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror}", HINT) from error
+
+
+def _exchange(fresh: str, target: str) -> None:
+    old = target + ".old"
+    shutil.rmtree(old, ignore_errors=True)
+    if os.path.exists(target):
+        os.rename(target, old)
+    os.rename(fresh, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover(folder: str) -> None:
+    """Bring back the old data where a process died between the two renames of an exchange."""
+    target = os.path.join(folder, DERIVED)
+    if not os.path.exists(target) and os.path.exists(target + ".old"):
+        os.rename(target + ".old", target)
+
+
+def _write_all(base: str, derived: Derived, claims: Mapping[str, Iterable[Claim]]) -> None:
+    for name in ("releases", "builds", "ranges"):
+        os.makedirs(os.path.join(base, name))
+    for package in derived.packages.values():
+        header = ReleasesHeader(package=package.name, generator=GENERATOR, read=package.read, requirements=package.requirements)
+        _lines(os.path.join(base, "releases", f"{package.name}.jsonl"), (header, *package.releases))
+    _lines(os.path.join(base, "builds", "torch.jsonl"), derived.torch)
+    _lines(os.path.join(base, "builds", "vllm.jsonl"), derived.vllm)
+    for trainer in dict.fromkeys(row.trainer for row in derived.ranges):
+        rows = (row for row in derived.ranges if row.trainer == trainer)
+        _lines(os.path.join(base, "ranges", f"{trainer}.jsonl"), rows)
+    for name, rows_of in claims.items():
+        _lines(os.path.join(base, f"{name}.jsonl"), rows_of)
+    manifest = Manifest(generator=GENERATOR, read={name: package.read for name, package in derived.packages.items()})
+    _lines(os.path.join(base, os.path.basename(MANIFEST)), (manifest,))
+
+
+def _lines(path: str, rows: Iterable[msgspec.Struct]) -> None:
+    with open(path, "wb") as handle:
+        handle.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+@contextmanager
+def locked(folder: str) -> Iterator[None]:
+    """Hold the folder for one refresh. Raises UserError: another one is at work there, or it cannot be written."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror}", HINT) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # of the folder itself: nothing is left behind
+    except OSError as error:
+        os.close(handle)
+        hint = "Wait until it has ended, or write elsewhere with --into DIR."
+        raise UserError(f"another refresh is writing {folder}", hint) from error
+    try:
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,139 @@
+"""Why named versions go together or do not: every joint between them, judged by the rules and the claims. Pure."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import msgspec
+from packaging.version import Version
+
+from envdoctor.check import check
+from envdoctor.claims import DecisionKind, admits, decide
+from envdoctor.facts import Known
+from envdoctor.findings import Finding, Layer, Outcome, Severity, Source
+from envdoctor.pins import satisfiable
+from envdoctor.sources.plan import VIRTUAL, planned
+from envdoctor.stack import Layer as StackLayer
+from envdoctor.stack import layers
+from envdoctor.views import distributions, version_leaf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from envdoctor.claims import Claim
+    from envdoctor.facts import Facts
+    from envdoctor.matrix import Matrix
+
+TOPICS = ("pins", "torch-family", "trainer-engine")
+LAYERS = {"wheel-bytes": Layer.LINKED, "measured": Layer.LOADED}
+"""What a claim's basis is worth; every other is declared."""
+SILENT = frozenset({"ED203", "ED205", "ED503", "ED504", "ED101"})
+"""Rules about what a plan does not say: what else is installed, paths, limits, the driver where none was named."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A joint that holds: "vllm 0.33.0" over "torch 2.14.0", the range that admits it, how that is known."""
+
+    upper: str
+    lower: str
+    range: str
+    layer: Layer
+    source: Source
+
+
+class Clash(msgspec.Struct, frozen=True):
+    """Two named packages that want a third one in ranges without a common release."""
+
+    package: str
+    wishes: tuple[tuple[str, str, Source], ...]
+    """Who, which range, and where that is said."""
+
+
+class Reasons(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer."""
+
+    named: dict[str, str]
+    brought: dict[str, tuple[str, str]]
+    """What came along by exact pins: {"torch": ("2.14.0", "vllm 0.33.0")}."""
+    broken: tuple[Finding, ...]
+    clashes: tuple[Clash, ...]
+    held: tuple[Held, ...]
+    stack: tuple[StackLayer, ...]
+    data_as_of: str | None
+    """The day of the oldest data that the answer rests on."""
+
+    def works(self) -> bool:
+        """Whether no joint is known to break."""
+        return not self.clashes and not any(one.severity is Severity.ERROR for one in self.broken)
+
+
+def reasons(wishes: Mapping[str, str], matrix: Matrix) -> Reasons:
+    """Judge a plan joint by joint.
+
+    Args:
+        wishes: exact versions by normalized name; and driver, gpu, glibc, python as ``--suppose`` takes them.
+        matrix: the data.
+
+    Raises:
+        UserError: a value that is no version, or a GPU that the data does not know.
+    """
+    facts, brought = planned(wishes, matrix)
+    skip = SILENT if "driver" not in wishes else SILENT - {"ED101"}
+    verdicts = check(facts, matrix, skip=skip)
+    found = [one for verdict in verdicts if verdict.outcome is Outcome.FAIL for one in verdict.findings]
+    present = distributions(facts)
+    matrix.consulted.clear()
+    held = tuple(_held(facts, matrix))
+    clashes = tuple(_clashes(facts, matrix))
+    days = [day for day in (*(one.data_as_of for one in verdicts), matrix.as_of()) if day]
+    return Reasons(
+        named=dict(wishes),
+        brought={name: (present[name].version, whose) for name, whose in brought.items()},
+        broken=tuple(sorted(found, key=lambda one: tuple(Severity).index(one.severity))),
+        clashes=clashes,
+        held=held,
+        stack=layers(facts, verdicts),
+        data_as_of=min(days, default=None),
+    )
+
+
+def _claims(facts: Facts, matrix: Matrix) -> Iterator[tuple[str, Claim]]:
+    """The claims about the releases in the plan, each with the package that says it."""
+    for name, one in distributions(facts).items():
+        version = Version(one.version)
+        for topic in TOPICS:
+            yield from ((name, claim) for claim in matrix.claims(name, topic) if claim.admits(name, version))
+
+
+def _held(facts: Facts, matrix: Matrix) -> Iterator[Held]:
+    versions = cache(partial(version_leaf, facts))
+    for name, claim in _claims(facts, matrix):
+        if decide(claim, versions).kind is DecisionKind.BROKEN:
+            continue
+        for other, spec in claim.then.items():
+            leaf = versions(other)
+            if isinstance(leaf, Known) and leaf.value is not None and admits(spec, leaf.value):
+                upper = f"{name} {distributions(facts)[name].version}"
+                lower = f"{other.removeprefix('__')} {leaf.value}"
+                yield Held(upper, lower, spec, LAYERS.get(claim.basis, Layer.DECLARED), Source(claim.source, claim.read))
+
+
+def _clashes(facts: Facts, matrix: Matrix) -> Iterator[Clash]:
+    """Packages that are not in the plan and that two of it want in ranges that exclude each other."""
+    present = distributions(facts)
+    wishes: dict[str, list[tuple[str, str, Source]]] = {}
+    for name, claim in _claims(facts, matrix):
+        if claim.topic == "pins":
+            who = f"{name} {present[name].version}"
+            for other, spec in claim.then.items():
+                if other not in present and not other.startswith("__"):
+                    wishes.setdefault(other, []).append((who, spec, Source(claim.source, claim.read)))
+    for package, asked in sorted(wishes.items()):
+        pair = next((two for two in combinations(asked, 2) if not satisfiable([spec for _, spec, _ in two])), None)
+        if pair is not None:
+            yield Clash(package, pair)
+
+
+__all__ = ["VIRTUAL", "Clash", "Held", "Reasons", "reasons"]

@@ -1,0 +1,237 @@
+"""The answers of ``envdoctor matrix`` as text: stacks as a table, joints in words, differences as a list."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from envdoctor.findings import DATA_IS_OLD_AFTER_DAYS, Layer, Severity, age_days
+from envdoctor.wording import brief, harmless, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from envdoctor.findings import Finding
+    from envdoctor.reasons import Reasons
+    from envdoctor.stacks import Refusal, Stack, Table
+
+HEADS = {
+    "vllm": "vllm",
+    "torch": "torch",
+    "cuda": "CUDA",
+    "driver": "driver from",
+    "gpus": "compute capability",
+    "python": "Python",
+    "glibc": "glibc from",
+    "transformers": "transformers",
+    "trainer": "trl",
+    "declared": "declared",
+    "linked": "binary",
+    "ran": "ran",
+}
+NARROW = ("gpus", "glibc", "python")
+"""Columns that are left out, in this order, where the page is too narrow."""
+LAYERS = {
+    Layer.DECLARED: "declared: what packages say, or a table of the vendor",
+    Layer.LINKED: "binary: read from the bytes",
+    Layer.LOADED: "ran: it was loaded",
+    Layer.TRAINED: "ran: it trained",
+}
+NONE = "-"
+
+
+def stacks(table: Table, trainer: str, width: int, most: int | None, today: str) -> str:
+    """The stacks, newest first, as a table of at most ``width`` columns where that is possible, and why others are not in it."""
+    shown = table.stacks if most is None else table.stacks[:most]
+    lines: list[str] = []
+    if shown:
+        rows = [_row(one, trainer) for one in shown]
+        lines += _columns(rows, {**HEADS, "trainer": trainer}, width)
+        if len(shown) < len(table.stacks):
+            lines.append(f"... and {plural(len(table.stacks) - len(shown), 'older stack')} (--all shows them)")
+        lines += ["", *_legend(shown, trainer, width)]
+    if table.refusals:
+        head = "No stack fits." if not shown else f"{plural(len(table.refusals), 'vLLM release')} left out:"
+        lines += [*([""] if shown else []), head, *_refused(table.refusals, width)]
+    lines += _age(min((one.declared for one in table.stacks), default=None), today, width)
+    return "\n".join(lines) + "\n"
+
+
+def _row(one: Stack, trainer: str) -> dict[str, str]:
+    return {
+        "vllm": one.versions["vllm"],
+        "torch": one.versions.get("torch", NONE),
+        "cuda": one.cuda or NONE,
+        "driver": one.driver_floor or NONE,
+        "gpus": " ".join(one.capabilities) or NONE,
+        "python": f"{one.python[0]}-{one.python[-1]}" if one.python else NONE,
+        "glibc": one.glibc or NONE,
+        "transformers": one.versions.get("transformers", NONE),
+        "trainer": one.versions.get(trainer, NONE),
+        "declared": one.declared,
+        "linked": one.linked or NONE,
+        "ran": _ran(one),
+    }
+
+
+def _ran(one: Stack) -> str:
+    """The day of the newest run that has every version of it; a failed one says so."""
+    if not one.ran:
+        return NONE
+    newest = max(one.ran, key=lambda run: (run.read, run.outcome == "fail"))
+    return f"{newest.read} {newest.machine}" + (" FAILED" if newest.outcome == "fail" else "")
+
+
+def _columns(rows: list[dict[str, str]], heads: dict[str, str], width: int) -> list[str]:
+    names = list(heads)
+    sizes = {name: max(len(heads[name]), *(len(row[name]) for row in rows)) for name in names}
+    for name in NARROW:
+        if sum(sizes[one] + 2 for one in names) - 2 > width:
+            names.remove(name)
+    return ["  ".join(row[name].ljust(sizes[name]) for name in names).rstrip() for row in (heads, *rows)]
+
+
+def _legend(shown: Iterable[Stack], trainer: str, width: int) -> Iterator[str]:
+    text = (
+        "declared: metadata of the releases, read on that day; binary: CUDA, GPU code and glibc from the bytes of torch's and "
+        "vLLM's wheels, read on that day; ran: the day of a real run. transformers and "
+        f"{trainer} are the newest that go with the engine, as far as its own day knew."
+    )
+    yield from textwrap.wrap(text, width)
+    for one in shown:
+        for run in one.ran:
+            words = f"ran: vllm {one.versions['vllm']} on {run.machine}: {run.ran} ({run.outcome}, {run.read})"
+            yield from textwrap.wrap(words, width, subsequent_indent="     ")
+
+
+def _refused(refusals: Iterable[Refusal], width: int) -> Iterator[str]:
+    """Refusals by reason, newest first: one line a reason."""
+    reasons: dict[str, list[str]] = {}
+    for one in refusals:
+        reasons.setdefault(one.why, []).append(one.version)
+    for why, versions in reasons.items():
+        span = versions[0] if len(versions) == 1 else f"{versions[-1]} to {versions[0]} ({len(versions)})"
+        yield from textwrap.wrap(f"{span}: {why}", width, initial_indent="  ", subsequent_indent="    ")
+
+
+def _age(day: str | None, today: str, width: int) -> list[str]:
+    """A sentence where the data is too old to know what was released since."""
+    if day is None or age_days(day, today) <= DATA_IS_OLD_AFTER_DAYS:
+        return []
+    text = f"This rests on data of {day}, {age_days(day, today)} days ago. Renew it: envdoctor matrix refresh"
+    return ["", *textwrap.wrap(text, width)]
+
+
+def why(answer: Reasons, width: int, today: str) -> str:
+    """Every joint that breaks, in words, with its layer of truth and source; then those that hold."""
+    named = ", ".join(f"{name} {version}" for name, version in answer.named.items())
+    lines = textwrap.wrap(harmless(f"Judged as if installed together: {named}"), width, subsequent_indent="  ")
+    by: dict[str, list[str]] = {}
+    for name, (version, whose) in answer.brought.items():
+        by.setdefault(whose, []).append(f"{name} {version}")
+    for whose, those in by.items():
+        lines += textwrap.wrap(
+            f"with what {whose} pins: {', '.join(those)}", width, initial_indent="  ", subsequent_indent="    "
+        )
+    for one in answer.broken:
+        lines += ["", *_joint(one, width)]
+    for clash in answer.clashes:
+        (who, theirs, source), (other, others, second) = clash.wishes
+        head = f"BROKEN  no {clash.package} fits both: {who} needs {theirs}, {other} needs {others}"
+        lines += ["", *textwrap.wrap(head, width, subsequent_indent="        ")]
+        lines += _told(LAYERS[Layer.DECLARED], width, "known from")
+        for each in dict.fromkeys((source, second)):
+            lines += _told(f"{brief(each.where)} (read {each.read})", width, "source")
+    if answer.held:
+        lines += ["", "holds"]
+    for held in answer.held:
+        text = f"{held.upper} - {held.lower}: {held.range} ({held.layer.value}, {held.source.read})"
+        lines += textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="    ")
+    broken = sum(one.severity is Severity.ERROR for one in answer.broken) + len(answer.clashes)
+    ending = f"{plural(broken, 'joint')} broken" if broken else "nothing known speaks against it"
+    lines += ["", ending + ("" if answer.held or broken else ": but the data says nothing of these versions")]
+    return "\n".join(lines + _age(answer.data_as_of, today, width)) + "\n"
+
+
+def _joint(one: Finding, width: int) -> Iterator[str]:
+    word = {Severity.ERROR: "BROKEN", Severity.WARNING: "doubtful", Severity.INFO: "note"}[one.severity]
+    yield from textwrap.wrap(harmless(f"{word:<8}{one.title}"), width, subsequent_indent="        ")
+    yield from _told(harmless(one.why), width)
+    yield from _told(LAYERS[one.layer], width, "known from")
+    said = {source.where for source in one.sources}
+    for seen in one.evidence:
+        if seen.via not in said and not seen.via.startswith("supposed"):  # what was named on the command line is no news
+            yield from _told(harmless(f"{seen.what}: {seen.value}  [{brief(seen.via)}]"), width, "seen")
+    for source in one.sources:
+        yield from _told(f"{brief(source.where)} (read {source.read})", width, "source")
+    yield from _told(f"envdoctor explain {one.code}", width, "more")
+
+
+def _told(text: str, width: int, label: str = "") -> list[str]:
+    """A paragraph below a headline, behind a label where it has one."""
+    first = " " * 8 + label.ljust(12 if label else 0)
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=" " * len(first), break_long_words=False, break_on_hyphens=False
+    )
+
+
+def stacks_document(table: Table, most: int | None) -> dict[str, Any]:
+    """The stacks as plain values, for JSON."""
+    return {
+        "schema_version": 1,
+        "stacks": [
+            {
+                "versions": one.versions,
+                "cuda": one.cuda,
+                "driver_floor": one.driver_floor,
+                "compute_capabilities": list(one.capabilities),
+                "python": list(one.python),
+                "glibc": one.glibc,
+                "declared": one.declared,
+                "linked": one.linked,
+                "ran": [{"machine": run.machine, "ran": run.ran, "outcome": run.outcome, "read": run.read} for run in one.ran],
+            }
+            for one in (table.stacks if most is None else table.stacks[:most])
+        ],
+        "refused": [{"vllm": one.version, "kind": one.kind, "why": one.why} for one in table.refusals],
+    }
+
+
+def why_document(answer: Reasons) -> dict[str, Any]:
+    """The joints as plain values, for JSON."""
+    return {
+        "schema_version": 1,
+        "named": answer.named,
+        "brought": {name: {"version": version, "by": whose} for name, (version, whose) in answer.brought.items()},
+        "works": answer.works(),
+        "broken": [
+            {
+                "code": one.code,
+                "cause": one.cause,
+                "title": one.title,
+                "severity": one.severity.value,
+                "layer_of_truth": one.layer.value,
+                "why": one.why,
+                "sources": [{"where": each.where, "read": each.read} for each in one.sources],
+            }
+            for one in answer.broken
+        ],
+        "clashes": [
+            {
+                "package": one.package,
+                "wishes": [{"by": who, "range": spec, "source": said.where} for who, spec, said in one.wishes],
+            }
+            for one in answer.clashes
+        ],
+        "held": [
+            {
+                "upper": one.upper,
+                "lower": one.lower,
+                "range": one.range,
+                "layer_of_truth": one.layer.value,
+                "source": one.source.where,
+            }
+            for one in answer.held
+        ],
+        "data_as_of": answer.data_as_of,
+    }
