@@ -56,7 +56,7 @@ class ForwardCompatibility(Sourced, frozen=True):
     package: str
     """"cuda-compat-12-4"."""
     branches: tuple[str, ...]
-    """Branches of the kernel driver that it works on, besides newer ones: ("470", "525", "535")."""
+    """Older branches of the kernel driver that it works on: ("535", "550"). On its own branch and newer ones it has no place."""
 
 
 class GpuProduct(Sourced, frozen=True):
@@ -94,7 +94,7 @@ class CudaImage(Sourced, frozen=True):
     cuda: str
     glibc: str
     python: str | None
-    """The system's python3, "3.10"; None where it has none."""
+    """The python3 of its distribution, "3.10", whether installed or not; None where it is not known."""
     driver_floor: str | None
     """The lowest driver branch that its NVIDIA_REQUIRE_CUDA admits besides newer ones, or None where it says nothing."""
 

@@ -142,12 +142,15 @@ def test_bounds_are_the_releases_that_claims_name_oldest_first() -> None:
 
 
 @pytest.mark.parametrize("path", [*TABLES, *CLAIMS], ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_every_row_has_a_real_date_and_a_source_that_is_an_address_or_names_a_wheel_and_no_index(path: Path) -> None:
+def test_every_row_has_a_real_date_and_a_source_that_is_an_address_a_wheel_or_our_own_measurement_and_no_index(
+    path: Path,
+) -> None:
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert rows
     for row in rows:
         assert date(2024, 1, 1) <= date.fromisoformat(row["read"]) <= date.today()  # noqa: DTZ011 - a calendar day
-        assert re.search(r"https://\S+\.\S+|\bwheel\b|\bsdist\b", row["source"]), row
+        assert re.search(r"https?://\S+\.\S+|\bwheel\b|\bsdist\b|\bmeasured by\b", row["source"]), row
+        assert "public repository" not in row["source"], row  # a source is something that can be looked up
         assert not INDEX.search(json.dumps(row)), row
 
 
