@@ -257,15 +257,17 @@ def test_an_image_holds_a_known_cuda_and_the_glibc_and_python_of_its_distributio
 
 @pytest.mark.parametrize("row", MATRIX.cuda_images(), ids=lambda row: row.image)
 def test_an_image_admits_no_older_driver_than_its_cuda_could_ever_run_on(row: CudaImage) -> None:
-    assert row.driver_floor is not None
+    if row.driver_floor is None:
+        assert "no source" in row.source
+        return
     assert int(row.driver_floor) in {450, 470, 535}
     for compat in MATRIX.forward_compatibility():
         if compat.cuda == row.cuda:
             assert int(row.driver_floor) <= int(compat.branches[0])
 
 
-def test_images_of_cuda_12_8_admit_470_and_those_of_12_9_begin_at_535() -> None:
-    assert image("nvidia/cuda:12.8.1-devel-ubuntu22.04").driver_floor == "470"
+def test_images_of_cuda_12_4_admit_470_and_those_of_12_9_begin_at_535() -> None:
+    assert image("nvidia/cuda:12.4.1-devel-ubuntu22.04").driver_floor == "470"
     assert image("nvidia/cuda:12.9.1-devel-ubuntu22.04").driver_floor == "535"
 
 
