@@ -23,9 +23,10 @@ check: $(READY) ## judge this machine and its active environment (TARGET=path fo
 test: lint types $(READY) ## lint, types and every test that needs no GPU and no big wheels
 	$(BIN)/python -m pytest -n auto -q
 
-lint: $(READY) ## ruff, formatter included
+lint: $(READY) ## ruff, formatter included, and whether what is generated is up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tools.generate --check
 
 types: $(READY) ## mypy --strict
 	$(BIN)/mypy

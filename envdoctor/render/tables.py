@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ LAYERS = {
     Layer.LOADED: "ran: it was loaded",
     Layer.TRAINED: "ran: it trained",
 }
+MACHINE = ("gpu", "driver", "python", "glibc")
+TRAINERS = ("trl", "verl", "openrlhf")
 NONE = "-"
 
 
@@ -122,7 +125,7 @@ def _age(day: str | None, today: str, width: int) -> list[str]:
     return ["", *textwrap.wrap(text, width)]
 
 
-def why(answer: Reasons, width: int, today: str) -> str:
+def why(answer: Reasons, width: int, today: str, *, verbose: bool = False) -> str:
     """Every joint that breaks, in words, with its layer of truth and source; then those that hold."""
     named = ", ".join(f"{name} {version}" for name, version in answer.named.items())
     lines = textwrap.wrap(harmless(f"Judged as if installed together: {named}"), width, subsequent_indent="  ")
@@ -147,10 +150,34 @@ def why(answer: Reasons, width: int, today: str) -> str:
     for held in answer.held:
         text = f"{held.upper} - {held.lower}: {held.range} ({held.layer.value}, {held.source.read})"
         lines += textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="    ")
+    lines += _beside(answer, width, verbose=verbose)
     broken = sum(one.severity is Severity.ERROR for one in answer.broken) + len(answer.clashes)
     ending = f"{plural(broken, 'joint')} broken" if broken else "nothing known speaks against it"
     lines += ["", ending + ("" if answer.held or broken else ": but the data says nothing of these versions")]
+    if broken:
+        lines += ["what goes together instead:", f"  {_other_way(answer)}"]
     return "\n".join(lines + _age(answer.data_as_of, today, width)) + "\n"
+
+
+def _beside(answer: Reasons, width: int, *, verbose: bool) -> Iterator[str]:
+    """What the tables know beside the joints."""
+    shown = [note for note in answer.notes if verbose or note.first]
+    if answer.notes:
+        yield from ("", "beside")
+    for note in shown:
+        text = f"{note.says} [{brief(note.source.where)}, read {note.source.read}]"
+        yield from textwrap.wrap(
+            text, width, initial_indent="  ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+        )
+    if len(shown) < len(answer.notes):
+        yield f"  {plural(len(answer.notes) - len(shown), 'fact')} about its NCCL and base images: -v"
+
+
+def _other_way(answer: Reasons) -> str:
+    """The command that lists what works with the machine and the trainer that were named, whatever the engine."""
+    kept = (*MACHINE, *(name for name in TRAINERS if name in answer.named))
+    words = [f"--{name} {shlex.quote(answer.named[name])}" for name in kept if name in answer.named]
+    return " ".join(["envdoctor matrix show", *words])
 
 
 def _joint(one: Finding, width: int) -> Iterator[str]:
@@ -233,5 +260,6 @@ def why_document(answer: Reasons) -> dict[str, Any]:
             }
             for one in answer.held
         ],
+        "notes": [{"says": one.says, "source": one.source.where, "read": one.source.read} for one in answer.notes],
         "data_as_of": answer.data_as_of,
     }

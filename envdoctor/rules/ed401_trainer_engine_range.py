@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from envdoctor.claims import DecisionKind, admits, bounds, decide, specifier
-from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
+from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Severity, Source
+from envdoctor.pins import layer_of
 from envdoctor.views import TRAINERS, distributions, metadata_path, version_leaf
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _finding(facts: Facts, matrix: Matrix, claim: Claim, engine: str, versions: 
         code=CODE,
         title=f"{trainer} {ours.version} supports {engine} {spec}, and {engine} {theirs.version} is installed",
         severity=Severity(claim.severity),
-        layer=Layer.DECLARED,
+        layer=layer_of(claim),
         cause=CAUSE if trainer == "trl" else OTHER_CAUSE,
         subjects=(engine, trainer),
         why=" ".join(one.says for one in (*errors, claim)),

@@ -29,7 +29,8 @@ from packaging.version import Version
 
 from envdoctor.claims import DecisionKind, admits, decide, specifier
 from envdoctor.facts import Known
-from envdoctor.findings import Change, Doubt, Finding, Joint, Kind, Layer, Severity, Source, seen
+from envdoctor.findings import Change, Doubt, Finding, Joint, Kind, Severity, Source, seen
+from envdoctor.pins import layer_of
 from envdoctor.requirements import requirements
 from envdoctor.views import ENGINES, distributions, installed, normalized, version_leaf
 
@@ -115,7 +116,7 @@ def _finding(blamed: str, cause: str, claims: list[Claim], versions: Versions) -
         code=CODE,
         title=f"{names[1]} {leaves[names[1]].value} needs {_label(blamed)} {worst.then[blamed]}; {have}",
         severity=Severity(worst.severity),
-        layer=Layer.DECLARED,
+        layer=layer_of(worst),
         cause=cause,
         subjects=tuple("__gpu" if name == "__sm" else name for name in names[:2]),
         why=" ".join(claim.says for claim in claims),

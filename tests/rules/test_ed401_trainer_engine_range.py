@@ -18,7 +18,7 @@ def test_trl_1_16_under_vllm_0_33_is_an_error_that_names_the_range_and_where_it_
     outcome, (finding,), _ = judged(RULE, put(healthy(), dist("trl", "1.16.0"), dist("vllm", "0.33.0")))
     assert outcome is Outcome.FAIL
     assert finding.severity is Severity.ERROR
-    assert finding.layer is Layer.DECLARED
+    assert finding.layer is Layer.LINKED, "the range was read in its code"
     assert finding.cause == "trl-vllm-unsupported"
     assert finding.subjects == ("vllm", "trl")
     assert finding.title == "trl 1.16.0 supports vllm >=0.22.0,<=0.31.0, and vllm 0.33.0 is installed"

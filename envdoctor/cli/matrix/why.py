@@ -9,10 +9,11 @@ from envdoctor.cli.matrix.options import data_option, format_option, output_opti
 
 @click.command()
 @click.argument("versions", nargs=-1, metavar="NAME==VERSION...")
+@click.option("-v", "--verbose", is_flag=True, help="Also show what is known of its NCCL and base images.")
 @format_option
 @output_option
 @data_option
-def command(versions: tuple[str, ...], form: str, output: str | None, data: str | None) -> int:
+def command(versions: tuple[str, ...], verbose: bool, form: str, output: str | None, data: str | None) -> int:
     """Explain each joint between named versions: what breaks, which layer of truth says so, and the source.
 
     Besides packages, the machine can be named: driver=535, gpu=h100, python=3.11, glibc=2.31. Answers from the data alone,
@@ -35,5 +36,11 @@ def command(versions: tuple[str, ...], form: str, output: str | None, data: str 
 
     matrix = opened(data, os.environ)
     found = reasons(wishes(matrix, versions), matrix)
-    answer(form, output, lambda: tables.why(found, width(output), today()), lambda: tables.why_document(found), matrix)
+    answer(
+        form,
+        output,
+        lambda: tables.why(found, width(output), today(), verbose=verbose),
+        lambda: tables.why_document(found),
+        matrix,
+    )
     return 0 if found.works() else 1
