@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint types docs real bench clean
+.PHONY: help check test lint types docs real verify data bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -31,11 +31,18 @@ lint: $(READY) ## ruff, formatter included, and whether what is generated is up 
 types: $(READY) ## mypy --strict
 	$(BIN)/mypy
 
-docs: $(READY) ## regenerate docs/rules and the JSON schemas (a test checks that they are up to date)
+docs: $(READY) ## regenerate docs/rules, docs/matrix.md and the JSON schemas (make lint checks that they are up to date)
 	$(BIN)/python -m tools.generate
 
 real: $(READY) ## judge environments built from real wheels: up to 6 GB of disk, 20 minutes
 	$(BIN)/python -m pytest -q -s -m real tests/real
+
+verify: $(READY) ## read ten random rows of the compatibility data from the package index again and compare
+	$(BIN)/envdoctor matrix verify --rows 10 --data envdoctor/data
+
+data: $(READY) ## renew the compatibility data from the package index (up to 22 GB of traffic, 7 minutes; less where little is new)
+	$(BIN)/envdoctor matrix refresh --into envdoctor/data
+	$(BIN)/python -m tools.generate
 
 bench: $(READY) ## measure check against its peers in one run (ENV=path of a full environment, else one is built)
 	$(BIN)/python benchmarks/check_speed.py $(ENV)

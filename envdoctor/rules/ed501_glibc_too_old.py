@@ -74,8 +74,7 @@ class Need(NamedTuple):
 def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
     """Compare the loaded C library with the needs of every distribution."""
     libc = need(facts.host.libc)
-    read = {name: matrix.claims(name, "glibc") for name in matrix.subjects()}
-    each_need = (needed(name, one, read.get(name, ())) for name, one in distributions(facts).items())
+    each_need = (needed(name, one, matrix.claims(name, "glibc")) for name, one in distributions(facts).items())
     needs = [found for found in each_need if found is not None]
     loaded = parsed(libc.version)
     if libc.name != "glibc":
