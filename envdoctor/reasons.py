@@ -59,6 +59,8 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
     broken: tuple[Finding, ...]
     clashes: tuple[Clash, ...]
     held: tuple[Held, ...]
+    unknown: tuple[str, ...]
+    """What cannot be told, in words: releases that were not on the index when it was read."""
     notes: tuple[Note, ...]
     """What the tables know of the driver, the CUDA and the NCCL in it."""
     stack: tuple[StackLayer, ...]
@@ -68,6 +70,10 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
     def works(self) -> bool:
         """Whether no joint is known to break."""
         return not self.clashes and not any(one.severity is Severity.ERROR for one in self.broken)
+
+    def told(self) -> bool:
+        """Whether the data knows anything of what was named."""
+        return not self.unknown and bool(self.held or self.broken or self.clashes)
 
 
 def reasons(wishes: Mapping[str, str], matrix: Matrix) -> Reasons:
@@ -96,10 +102,24 @@ def reasons(wishes: Mapping[str, str], matrix: Matrix) -> Reasons:
         broken=tuple(sorted(found, key=lambda one: tuple(Severity).index(one.severity))),
         clashes=clashes,
         held=held,
+        unknown=tuple(_unknown(wishes, matrix)),
         notes=said,
         stack=layers(facts, verdicts),
         data_as_of=min(days, default=None),
     )
+
+
+def _unknown(wishes: Mapping[str, str], matrix: Matrix) -> Iterator[str]:
+    """The named releases of packages whose releases were all read, that were not among them."""
+    days = matrix.packages()
+    for name, text in wishes.items():
+        package = matrix.package(name) if name in days else None
+        if package is None or not package.releases:
+            continue
+        versions = [Version(one.version) for one in package.releases]
+        # a build of a release (2.6.0+cu126) is known by that release
+        if Version(Version(text).public) not in versions:
+            yield f"{name} {text}: no such release was on the package index on {package.read}; the newest then was {versions[-1]}"
 
 
 def _claims(facts: Facts, matrix: Matrix) -> Iterator[tuple[str, Claim]]:

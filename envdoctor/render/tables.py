@@ -150,10 +150,13 @@ def why(answer: Reasons, width: int, today: str, *, verbose: bool = False) -> st
     for held in answer.held:
         text = f"{held.upper} - {held.lower}: {held.range} ({held.layer.value}, {held.source.read})"
         lines += textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="    ")
+    for unknown in answer.unknown:
+        lines += ["", *textwrap.wrap(harmless(f"cannot tell  {unknown}"), width, subsequent_indent=" " * 13)]
     lines += _beside(answer, width, verbose=verbose)
     broken = sum(one.severity is Severity.ERROR for one in answer.broken) + len(answer.clashes)
-    ending = f"{plural(broken, 'joint')} broken" if broken else "nothing known speaks against it"
-    lines += ["", ending + ("" if answer.held or broken else ": but the data says nothing of these versions")]
+    unsure = "nothing known speaks against it, but not everything can be told"
+    ending = f"{plural(broken, 'joint')} broken" if broken else "nothing known speaks against it" if answer.told() else unsure
+    lines += ["", ending]
     if broken:
         lines += ["what goes together instead:", f"  {_other_way(answer)}"]
     return "\n".join(lines + _age(answer.data_as_of, today, width)) + "\n"
@@ -260,6 +263,7 @@ def why_document(answer: Reasons) -> dict[str, Any]:
             }
             for one in answer.held
         ],
+        "unknown": list(answer.unknown),
         "notes": [{"says": one.says, "source": one.source.where, "read": one.source.read} for one in answer.notes],
         "data_as_of": answer.data_as_of,
     }

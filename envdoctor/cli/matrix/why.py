@@ -23,7 +23,8 @@ def command(versions: tuple[str, ...], verbose: bool, form: str, output: str | N
       envdoctor matrix why vllm==0.33.0 trl==1.16.0 driver=535
 
     \b
-    Exit status: 0 nothing known speaks against it, 1 a joint is broken, 2 wrong usage.
+    Exit status: 0 nothing known speaks against it, 1 a joint is broken, 2 wrong usage,
+    3 the data does not know enough of it.
     """  # noqa: D301 - click keeps the lines after \b
     import os  # noqa: PLC0415 - `--help` needs none of this
 
@@ -43,4 +44,4 @@ def command(versions: tuple[str, ...], verbose: bool, form: str, output: str | N
         lambda: tables.why_document(found),
         matrix,
     )
-    return 0 if found.works() else 1
+    return 1 if not found.works() else 0 if found.told() else 3
