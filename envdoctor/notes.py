@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import msgspec
 from packaging.version import Version
 
-from envdoctor.claims import admits
-from envdoctor.facts import NotObserved
+from envdoctor.claims import admits, specifier
+from envdoctor.facts import Known, NotObserved
 from envdoctor.findings import Source
-from envdoctor.views import distributions, torch_cuda
+from envdoctor.views import distributions, torch_cuda, version_leaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from envdoctor.claims import Claim
     from envdoctor.facts import Facts
     from envdoctor.matrix import Matrix
     from envdoctor.rows import ForwardCompatibility
@@ -43,6 +45,7 @@ def notes(wishes: Mapping[str, str], facts: Facts, matrix: Matrix) -> Iterator[N
     cuda = _cuda(facts)
     if "driver" in wishes:
         yield from _driver(wishes["driver"].partition(".")[0], cuda, wishes.get("gpu"), matrix)
+    yield from _ceilings(facts, matrix)
     yield from _nccl(facts, matrix)
     if cuda is not None:
         yield from _images(cuda, matrix)
@@ -78,6 +81,30 @@ def forward_compatible(matrix: Matrix, cuda: str | None, branch: str, gpu: str |
     if product is not None and not product.datacenter:
         return None
     return next((one for one in matrix.forward_compatibility() if one.cuda == cuda and branch in one.branches), None)
+
+
+def _ceilings(facts: Facts, matrix: Matrix) -> Iterator[Note]:
+    """What is known to be needed of packages that are not in the plan: an installer would take today's."""
+    versions = cache(partial(version_leaf, facts))
+    present = distributions(facts)
+    for name, one in present.items():
+        narrowest: dict[str, Claim] = {}
+        for claim in matrix.claims(name, "runtime"):
+            leaves = ((spec, versions(other)) for other, spec in claim.when.items())
+            if all(isinstance(leaf, Known) and leaf.value and admits(spec, leaf.value) for spec, leaf in leaves):
+                for other in claim.then:
+                    before = narrowest.get(other)
+                    if before is None or _reach(claim.then[other]) < _reach(before.then[other]):
+                        narrowest[other] = claim
+        for other, claim in narrowest.items():
+            if other not in present and not other.startswith("__"):
+                says = f"{name} {one.version} is known to need {other} {claim.then[other]}; with another: {claim.says}"
+                yield Note(says, Source(claim.source, claim.read), first=True)
+
+
+def _reach(spec: str) -> Version:
+    """How far up a range goes."""
+    return min(Version(one.version.removesuffix(".*")) for one in specifier(spec))
 
 
 def _nccl(facts: Facts, matrix: Matrix) -> Iterator[Note]:
