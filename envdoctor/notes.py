@@ -99,7 +99,7 @@ def _ceilings(facts: Facts, matrix: Matrix) -> Iterator[Note]:
         for other, claim in narrowest.items():
             if other not in present and not other.startswith("__"):
                 says = f"{name} {one.version} is known to need {other} {claim.then[other]}; with another: {claim.says}"
-                yield Note(says, Source(claim.source, claim.read), first=True)
+                yield Note(f"{says} {claim.fix or ''}".strip(), Source(claim.source, claim.read), first=True)
 
 
 def _reach(spec: str) -> Version:

@@ -70,7 +70,8 @@ class Refusal(msgspec.Struct, frozen=True):
     version: str
     why: str
     kind: str
-    """Groups refusals: "driver", "gpu", "python", "glibc", "asked", "trainer", "transformers"."""
+    """What refused it: "engine" (not the one that was asked for), "asked", "driver", "gpu", "cuda", "python", "glibc", "trainer",
+    "transformers" or "runtime"."""
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -166,9 +167,9 @@ class _Looking:
     def _as_asked(self, name: str, version: Version) -> None:
         spec = self.asked.packages.get(name)
         if spec is not None and not admits(spec, version):
-            raise _Refused(
-                "asked", f"its {name} is {version}, asked is {name}{spec}" if name != ENGINE else f"asked is {name}{spec}"
-            )
+            if name == ENGINE:
+                raise _Refused("engine", f"asked is {name}{spec}")
+            raise _Refused("asked", f"its {name} is {version}, asked is {name}{spec}")
 
     def _cuda(self, torch: TorchRelease | None, built: VllmRelease | None) -> CudaRelease | None:
         """The CUDA release of torch; the engine's own major must be the same, or nothing starts."""

@@ -170,6 +170,29 @@ def test_every_claim_file_is_named_for_its_first_when_and_its_rows_have_unique_i
         assert (row["topic"] == "runtime") == bool(row.get("cause")), row["id"]
 
 
+def test_every_runtime_claim_says_what_mends_it_and_names_a_package_of_the_row() -> None:
+    rows = [one for one in DATA_CLAIMS if one.topic == "runtime"]
+    assert len(rows) >= 40
+    for one in rows:
+        names = {name for name in one.when | one.then if name not in VIRTUAL}
+        fix = one.fix or ""
+        named = rf"(?<![\w-])({'|'.join(map(re.escape, sorted(names)))})(?![\w-])"
+        assert re.search(named, fix), (next(iter(one.when)), one.id)
+        assert fix.startswith("Install "), one.id
+        assert fix.endswith("."), one.id
+        assert re.search(r"\d", fix), one.id
+
+
+def test_only_runtime_claims_carry_a_fix() -> None:
+    assert {one.topic for one in DATA_CLAIMS if one.fix} == {"runtime"}
+
+
+def test_no_two_runtime_claims_speak_of_the_same_pair_and_range_twice() -> None:
+    rows = [one for one in DATA_CLAIMS if one.topic == "runtime"]
+    said = [json.dumps([one.when, one.then], sort_keys=True) for one in rows]
+    assert len(set(said)) == len(said)
+
+
 def test_tables_are_ordered_and_their_keys_unique() -> None:
     torch, vllm = [row.torch for row in MATRIX.torch_releases()], [row.vllm for row in MATRIX.vllm_releases()]
     for versions in ([row.cuda for row in MATRIX.cuda_releases()], torch, vllm):

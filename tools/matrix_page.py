@@ -12,6 +12,7 @@ from envdoctor.harvest.derive import requirements
 from envdoctor.pins import satisfiable
 from envdoctor.stacks import Asked, table
 from envdoctor.suppose import known_pins
+from envdoctor.wording import brief as brief_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +33,7 @@ def tables(matrix: Matrix) -> dict[str, str]:
         "torch": torch(matrix),
         "trainers": trainers(matrix),
         "contradictions": contradictions(matrix),
+        "incompatibilities": incompatibilities(matrix),
         "open": unbounded(matrix),
         "ages": ages(matrix),
     }
@@ -205,6 +207,18 @@ def _exists(matrix: Matrix, package: str, ranges: tuple[str, str]) -> bool:
     """Whether some release that was read lies in both ranges; packages that are not read are not accused."""
     releases = _releases(matrix, package)
     return not releases or any(all(admits(spec, Version(version)) for spec in ranges) for version in releases)
+
+
+def incompatibilities(matrix: Matrix) -> str:
+    """Every pair that installs and then fails, with its symptom, its fix and where it is known from."""
+    rows = []
+    for name in matrix.subjects():
+        for one in matrix.claims(name, "runtime"):
+            when = ", ".join(f"{package} {spec}" for package, spec in one.when.items())
+            then = ", ".join(f"{package} {spec}" for package, spec in one.then.items())
+            cells = (when, then, one.severity, one.says, one.fix or NONE, one.basis, f"{brief_hash(one.source)} ({one.read})")
+            rows.append([cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells])
+    return markdown(("with", "take", "else", "symptom", "fix", "basis", "source (read)"), rows)
 
 
 def unbounded(matrix: Matrix) -> str:

@@ -53,9 +53,10 @@ def stacks(table: Table, trainer: str, width: int, most: int | None, today: str)
         if len(shown) < len(table.stacks):
             lines.append(f"... and {plural(len(table.stacks) - len(shown), 'older stack')} (--all shows them)")
         lines += ["", *_legend(shown, trainer, width)]
-    if table.refusals:
-        head = "No stack fits." if not shown else f"{plural(len(table.refusals), 'vLLM release')} left out:"
-        lines += [*([""] if shown else []), head, *_refused(table.refusals, width)]
+    telling = [one for one in table.refusals if one.kind != "engine"]
+    if telling or not shown:
+        head = f"{plural(len(telling), 'vLLM release')} left out:" if shown else "No stack fits."
+        lines += [*([""] if shown else []), head, *_refused(telling or table.refusals, width)]
     lines += _age(min((one.declared for one in table.stacks), default=None), today, width)
     return "\n".join(lines) + "\n"
 

@@ -48,6 +48,7 @@ QUESTION = "Are there two packages that are known not to work together?"
 EXPLAINED_BY = ("ED107",)
 
 SEVERITIES = tuple(Severity)
+LABELS = {"__sm": "compute capability", "__python": "Python"}
 OPPOSITE = {"<": ">=", "<=": ">", ">=": "<", ">": "<="}
 
 
@@ -152,4 +153,4 @@ def _install(name: str, spec: str) -> Change:
 
 
 def _label(name: str) -> str:
-    return "compute capability" if name == "__sm" else name
+    return LABELS.get(name, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from envdoctor.claims import specifier
 from envdoctor.facts import Known
@@ -44,7 +45,7 @@ def test_vllm_0_11_0_under_transformers_5_1_says_the_error_its_user_saw() -> Non
 
 
 def test_several_packages_that_object_to_one_transformers_give_one_finding_headed_by_the_engine() -> None:
-    facts = put(healthy(), dist("transformers", "5.23.0"), dist("peft", "0.14.0"), dist("liger-kernel", "0.5.2"))
+    facts = put(healthy(), dist("transformers", "5.23.0"), dist("peft", "0.14.0"), dist("liger-kernel", "0.6.0"))
     _, (finding,), _ = judged(RULE, facts)
     assert finding.title == "vllm 0.6.6.post1 needs transformers <5; 5.23.0 is installed"
     assert {one.what for one in finding.evidence} == {
@@ -122,3 +123,19 @@ def test_every_range_that_an_install_names_is_a_specifier() -> None:
     }
     for change in (change for finding in findings for change in finding.changes):
         assert all(len(specifier(spec)) for spec in change.install.values())
+
+
+@pytest.mark.parametrize(
+    ("torch", "python", "other"),
+    [("2.3.1", "3.12.4", "2.4"), ("2.3.1", "3.13.1", "2.6"), ("2.5.1", "3.13.1", "2.6"), ("2.9.1", "3.14.0", "2.10")],
+)
+def test_torch_compile_on_a_python_it_refuses_names_the_torch_that_takes_it(torch: str, python: str, other: str) -> None:
+    facts = put(with_torch(healthy(), torch, "12.8"), dist("torch", torch))
+    known = facts.python
+    assert isinstance(known, Known)
+    facts = edit(facts, python=Known(structs.replace(known.value, version=python), known.via))
+    found = [one for one in judged(RULE, facts)[1] if one.cause == "python-version-unsupported"]
+    (finding,) = found
+    assert finding.title.startswith(f"torch {torch} needs Python <3.1")
+    assert finding.severity is Severity.WARNING
+    assert [change.install for change in finding.changes] == [{"torch": f">={other}"}]
