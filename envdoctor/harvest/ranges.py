@@ -7,7 +7,8 @@ a specifier is made of the releases that exist, because "0.6.3, or 0.7.0 and new
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, NamedTuple
+import operator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.version import InvalidVersion, Version
 
@@ -22,21 +23,13 @@ if TYPE_CHECKING:
     from envdoctor.harvest.archive import Wheel
     from envdoctor.harvest.jobs import Job
 
-COMPARISONS: dict[type[ast.cmpop], Callable[[Version, Version], bool]] = {
-    ast.Lt: lambda one, other: one < other,
-    ast.LtE: lambda one, other: one <= other,
-    ast.Gt: lambda one, other: one > other,
-    ast.GtE: lambda one, other: one >= other,
-    ast.Eq: lambda one, other: one == other,
-    ast.NotEq: lambda one, other: one != other,
-}
-AS_TEXT: dict[type[ast.cmpop], Callable[[str, str], bool]] = {
-    ast.Lt: lambda one, other: one < other,
-    ast.LtE: lambda one, other: one <= other,
-    ast.Gt: lambda one, other: one > other,
-    ast.GtE: lambda one, other: one >= other,
-    ast.Eq: lambda one, other: one == other,
-    ast.NotEq: lambda one, other: one != other,
+COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
 }
 TRL = "trl/import_utils.py"
 VERL = "verl/third_party/vllm/__init__.py"
@@ -157,21 +150,19 @@ def _predicate(compare: ast.expr) -> Callable[[Version], bool]:
     """The comparison as a function of the installed version; what is not a literal in it is that version."""
     assert isinstance(compare, ast.Compare)  # noqa: S101 - the callers have looked
     operands = [compare.left, *compare.comparators]
-    operators = [type(one) for one in compare.ops]
+    comparisons = [COMPARISONS.get(type(one)) for one in compare.ops]
     by_base = "base_version" in ast.unparse(compare)  # a post release counts as its release
 
     def holds(version: Version) -> bool:
-        for operator, left, right in zip(operators, operands, operands[1:], strict=False):
-            ours, theirs = _literal(left), _literal(right)
-            installed = Version(version.base_version) if by_base else version
-            if operator not in COMPARISONS:
-                return True  # "in", "is": says nothing about an order
-            if (ours is not None and ours[1]) or (theirs is not None and theirs[1]):
-                # "0.10.0" >= "0.8.1" is false between texts: such code refuses vLLM 0.10 and newer
-                texts = [str(version) if one is None else str(one[0]) for one in (ours, theirs)]
-                if not AS_TEXT[operator](texts[0], texts[1]):
-                    return False
-            elif not COMPARISONS[operator](ours[0] if ours else installed, theirs[0] if theirs else installed):
+        installed = Version(version.base_version) if by_base else version
+        for compared, left, right in zip(comparisons, operands, operands[1:], strict=False):
+            if compared is None:
+                continue  # "in", "is": says nothing about an order
+            literals = [_literal(left), _literal(right)]
+            versions = [installed if one is None else one[0] for one in literals]
+            # "0.10.0" >= "0.8.1" is false between texts: such code refuses vLLM 0.10 and newer
+            as_text = any(one is not None and one[1] for one in literals)
+            if not (compared(*map(str, versions)) if as_text else compared(*versions)):
                 return False
         return True
 

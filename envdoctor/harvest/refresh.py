@@ -103,17 +103,17 @@ class Refresh:
         if not pages:
             why = self._troubles[0] if self._troubles else "no package was named"
             raise UserError(f"nothing could be read from the package index ({self.index.chosen}): {why}", OFFLINE)
+        known = {one.package: _known(old, one.package) for one in wanted}
         kept: dict[str, list[Harvested]] = {}
         jobs: list[Job] = []
         resumed = 0
         for reading in wanted:
             if reading.package not in pages:
                 continue
-            known = _known(old, reading.package)
             rows, missing = [], []
             for job in jobs_of(reading, pages[reading.package]):
                 again = self.journal.find(job)
-                before = None if full else _unchanged(known.get(job.row.version), job)
+                before = None if full else _unchanged(known[reading.package].get(job.row.version), job)
                 resumed += again is not None
                 found = again or before
                 rows += [found] if found else []
@@ -123,7 +123,7 @@ class Refresh:
             jobs += missing
         engines = sorted(self._engines(pages, old)) if any(job.reading.package in ranges.READERS for job in jobs) else []
         for harvested in self._read_all(jobs, engines):
-            kept[harvested.package].append(_best(harvested, _known(old, harvested.package)))
+            kept[harvested.package].append(_best(harvested, known[harvested.package]))
         derived = _joined(old, kept, self.today)
         missing_rows = store.lost(old, derived)
         if missing_rows and not may_lose:
