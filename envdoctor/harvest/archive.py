@@ -59,6 +59,7 @@ class Wheel:
             raise Unreadable(f"it holds no {name}")
         if info.file_size > MAX_SMALL_BYTES or info.compress_size > MAX_SMALL_BYTES:
             raise Unreadable(f"{name} is {max(info.file_size, info.compress_size)} bytes long")
+        _plainly_packed(info)
         try:
             self.file.fetch(*_span(info))
             with self._zip.open(info) as member:
@@ -74,6 +75,7 @@ class Wheel:
         info = self.members[name]
         if info.file_size > MAX_LARGE_BYTES:
             raise Unreadable(f"{name} is {info.file_size} bytes long")
+        _plainly_packed(info)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         self.file.follow(*_span(info))
         try:
@@ -91,6 +93,12 @@ class Wheel:
 
 def _span(info: ZipInfo) -> tuple[int, int]:
     return info.header_offset, LOCAL_HEADER_BYTES + len(os.fsencode(info.filename)) + EXTRA_BYTES + info.compress_size
+
+
+def _plainly_packed(info: ZipInfo) -> None:
+    """Zipfile unpacks other methods than deflate without a limit, however little is asked for; wheels do not use them."""
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise Unreadable(f"{info.filename} is packed by a method that wheels do not use ({info.compress_type})")
 
 
 def _only(names: list[str]) -> str:
