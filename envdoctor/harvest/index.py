@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 from pypi_simple import ACCEPT_ANY, PYPI_SIMPLE_ENDPOINT, ProjectPage
 
@@ -90,11 +91,15 @@ def _usable(index: Index) -> Index:
     # uv takes NAME=URL
     name, sign, rest = index.url.partition("=")
     url = rest if sign and re.fullmatch(r"[\w-]+", name) else index.url
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).netloc:
+    try:
+        usable = urlsplit(url).scheme in {"http", "https"} and bool(urlsplit(url).hostname)
+    except ValueError:  # whose message has the address in it
+        usable = False
+    if not usable:
         raise UserError(
             f"the package index given by {index.chosen} is no http(s) address",
             "Give the address of a simple index (PEP 503), for instance with --index URL.",
-        )
+        ) from None
     return Index(url, index.chosen)
 
 
@@ -171,14 +176,16 @@ def files(client: Client, index: Index, project: str) -> dict[Version, list[File
             page = ProjectPage.from_html(project, body, answer.url)
     except Exception as error:  # a page is a stranger's: whatever the parsers raise means that it cannot be read
         raise Unreadable(f"its page cannot be read: {type(error).__name__}") from error
-    return _by_release(page.packages[:MAX_FILES], answer.url)
+    return _by_release(project, page.packages[:MAX_FILES], answer.url)
 
 
-def _by_release(packages: Iterable[DistributionPackage], page: str) -> dict[Version, list[File]]:
+def _by_release(project: str, packages: Iterable[DistributionPackage], page: str) -> dict[Version, list[File]]:
     found: dict[Version, list[File]] = defaultdict(list)
     for one in packages:
         if one.package_type not in {"wheel", "sdist"} or one.version is None or len(one.filename) > MAX_NAME:
             continue
+        if canonicalize_name(one.project or "") != project:
+            continue  # a file of another project is no release of this one
         try:
             version = Version(one.version)
         except InvalidVersion:
