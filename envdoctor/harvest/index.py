@@ -138,14 +138,16 @@ def _pip_files(environ: Mapping[str, str]) -> Iterator[str]:
         return
     if given:
         yield given
+    alone = bool(given) and os.path.exists(given or "")  # then pip reads no file of the user's
     if environ.get("VIRTUAL_ENV"):
         yield os.path.join(environ["VIRTUAL_ENV"], "pip.conf")
     home = os.path.expanduser("~")
-    yield os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "pip", "pip.conf")
-    yield os.path.join(home, ".pip", "pip.conf")
-    for folder in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":"):
-        yield os.path.join(folder, "pip", "pip.conf")
+    if not alone:
+        yield os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "pip", "pip.conf")
+        yield os.path.join(home, ".pip", "pip.conf")
     yield "/etc/pip.conf"
+    for folder in reversed(environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")):
+        yield os.path.join(folder, "pip", "pip.conf")
 
 
 def _pip_index(path: str) -> str | None:
@@ -155,8 +157,9 @@ def _pip_index(path: str) -> str | None:
     except (OSError, configparser.Error, UnicodeDecodeError):
         return None
     for section in ("install", "download", "global"):
-        if parser.has_option(section, "index-url"):
-            return parser.get(section, "index-url").strip() or None
+        for name in ("index-url", "index_url"):
+            if parser.has_option(section, name):
+                return parser.get(section, name).strip() or None
     return None
 
 
