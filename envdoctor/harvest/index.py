@@ -31,6 +31,8 @@ MAX_PAGE_BYTES = 64 * 1024 * 1024
 MAX_FILES = 50_000
 MAX_NAME = 300
 """Characters of a file's name; file systems stop at 255."""
+MAX_SPECIFIER = 1000
+"""Characters of a Requires-Python."""
 MAX_CONFIG_BYTES = 1024 * 1024
 UV_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
 PIP_VARIABLES = ("PIP_INDEX_URL",)
@@ -202,7 +204,7 @@ def _by_release(project: str, packages: Iterable[DistributionPackage], page: str
                 url=urljoin(page, one.url),
                 kind=one.package_type,
                 sha256=sha256 if _SHA256.fullmatch(sha256) else None,
-                requires_python=one.requires_python,
+                requires_python=one.requires_python if len(one.requires_python or "") <= MAX_SPECIFIER else None,
                 uploaded=None if one.upload_time is None else one.upload_time.date().isoformat(),
                 yanked=bool(one.is_yanked),
                 metadata=(one.metadata_digests or {}).get("sha256", "") if one.has_metadata else None,
