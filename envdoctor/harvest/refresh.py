@@ -99,6 +99,12 @@ class Refresh:
             UserError: no page could be read, or known rows would be lost, or the folder cannot be written.
         """
         wanted = [one for one in READINGS if one.package in set(packages)]
+        try:
+            return self._run(old, wanted, full=full, may_lose=may_lose)
+        finally:
+            self.journal.close()
+
+    def _run(self, old: Derived, wanted: list[Reading], *, full: bool, may_lose: bool) -> Outcome:
         pages = self._pages(wanted)
         if not pages:
             why = self._troubles[0] if self._troubles else "no package was named"
