@@ -234,7 +234,8 @@ def _unchanged(known: Harvested | None, job: Job) -> Harvested | None:
         return None
     if (known.release.file, known.release.sha256) != (job.file.name, job.file.sha256):
         return None
-    if job.reading.package in HEAVY and known.torch is None and known.vllm is None:
+    build = known.torch or known.vllm
+    if job.reading.package in HEAVY and (build is None or build.source != builds.source(job.file)):
         return None
     python = known.release.requires_python
     torch = None if known.torch is None else msgspec.structs.replace(known.torch, python=job.python)
