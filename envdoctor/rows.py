@@ -173,7 +173,7 @@ class Release(Part, frozen=True, omit_defaults=True):
     """Requires-Dist lines as indices into the header's ``requirements``."""
     yanked: bool = False
     unread: str | None = None
-    """Why its metadata could not be read; the requirements are then not known."""
+    """Why its metadata (then no requirement is known) or a trainer's code could not be read; a refresh reads it again."""
 
 
 class ReleasesHeader(Part, frozen=True):

@@ -116,7 +116,7 @@ def _pins(package: Package, release: Release) -> Statement | None:
     found = {name: spec for name, spec in requirements(package, release).items() if name in PINNED and name != package.name}
     if release.requires_python and _valid(release.requires_python):
         found["__python"] = tidy(release.requires_python)
-    if not found or release.unread:
+    if not found or (release.unread and not release.requires):
         return None
     says = "{} asks for these releases in its own metadata; with others it was not made to work."
     if found.get("torch", "").startswith("=="):

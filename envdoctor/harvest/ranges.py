@@ -191,6 +191,8 @@ READERS: dict[str, Callable[[Wheel], Check | None]] = {"trl": trl, "verl": verl,
 def accepted(wheel: Wheel, job: Job, engines: list[Version], today: str) -> CodeRange | None:
     """What the code of a trainer's release accepts, as a row; None where it checks nothing. Raises Unreadable."""
     found = READERS[job.reading.package](wheel)
+    if found is not None and not engines:
+        raise Unreadable(f"no release of {ENGINE} is known by which to say what it accepts")
     accepts = None if found is None else specifier_of(found.accepts, engines)
     if found is None or accepts is None:
         return None

@@ -195,6 +195,8 @@ class Refresh:
         try:
             return self._deeper(plain, wheel or Wheel(self.client, job.file.url), job, engines), None
         except Unreadable as why:
+            if package in ranges.READERS:  # else it would look as if the code checked nothing, now and ever after
+                plain = msgspec.structs.replace(plain, release=msgspec.structs.replace(row, unread=f"its code: {why}"))
             return plain, f"the code in {job.file.name}: {why}"
 
     def _deeper(self, plain: Harvested, wheel: Wheel, job: Job, engines: list[Version]) -> Harvested:
