@@ -132,9 +132,10 @@ def _write_all(base: str, derived: Derived, claims: Mapping[str, Iterable[Claim]
         _lines(os.path.join(base, "releases", f"{package.name}.jsonl"), (header, *package.releases))
     _lines(os.path.join(base, "builds", "torch.jsonl"), derived.torch)
     _lines(os.path.join(base, "builds", "vllm.jsonl"), derived.vllm)
-    for trainer in dict.fromkeys(row.trainer for row in derived.ranges):
-        rows = (row for row in derived.ranges if row.trainer == trainer)
-        _lines(os.path.join(base, "ranges", f"{trainer}.jsonl"), rows)
+    for trainer in TRAINERS:
+        rows = [row for row in derived.ranges if row.trainer == trainer]
+        if rows:
+            _lines(os.path.join(base, "ranges", f"{trainer}.jsonl"), rows)
     for name, rows_of in claims.items():
         _lines(os.path.join(base, f"{name}.jsonl"), rows_of)
     manifest = Manifest(generator=GENERATOR, read={name: package.read for name, package in derived.packages.items()})
