@@ -87,11 +87,7 @@ class Client:
                 # as it lies there: a compressed transfer would make a mess of ranges
                 asked = {"Accept-Encoding": "identity", **headers} if "Range" in headers else headers
                 answer = self._session().get(url, headers=asked, stream=True, timeout=TIMEOUT_S)
-            except (
-                requests.exceptions.InvalidURL,
-                requests.exceptions.InvalidSchema,
-                requests.exceptions.MissingSchema,
-            ) as error:
+            except ValueError as error:  # what requests and urllib3 say of addresses, also of one that an answer redirects to
                 raise Unreadable("its address is none of http or https") from error
             except requests.RequestException as error:
                 why = f"no answer: {type(error).__name__}"
@@ -116,7 +112,7 @@ class Client:
                     raise Unreadable(f"an answer of more than {limit} bytes")
                 parts.append(piece)
         except requests.RequestException as error:
-            raise Unreadable(f"the answer broke off after {length} bytes: {type(error).__name__}") from error
+            raise Unreadable(f"the answer broke off: {type(error).__name__}") from error
         finally:
             answer.close()
             self.traffic.add(body_bytes=length)
