@@ -7,12 +7,13 @@ import os
 import tarfile
 import zipfile
 import zlib
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from envdoctor.harvest.remote import RemoteFile, Streamed, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from zipfile import ZipInfo
 
     from envdoctor.harvest.remote import Client
@@ -24,6 +25,8 @@ MAX_SMALL_BYTES = 8 * 1024 * 1024
 MAX_LARGE_BYTES = 4 * 1024 * 1024 * 1024
 """Of a member that is unpacked to disk: a compiled library."""
 MAX_SDIST_BYTES = 96 * 1024 * 1024
+MAX_UNPACKED_BYTES = 1024 * 1024 * 1024
+"""Of a source archive, up to its PKG-INFO."""
 LOCAL_HEADER_BYTES = 30
 EXTRA_BYTES = 512
 """Room for the extra field of a local header, whose length only the header itself tells."""
@@ -110,13 +113,14 @@ def _only(names: list[str]) -> str:
 def sdist_metadata(client: Client, url: str) -> bytes:
     """PKG-INFO of a source archive (the one at its top). Raises Unreadable: not there, or the archive is damaged.
 
-    A tar archive is read as a stream and left where PKG-INFO has been found: near its beginning, as setuptools sorts it.
+    A tar.gz archive is read as a stream and left where PKG-INFO has been found: near its beginning, as setuptools sorts it.
     """
     try:
         if url.partition("#")[0].endswith(".zip"):
             wheel = Wheel(client, url)
             return wheel.read(_only([name for name in wheel.members if _is_top(name)]))
-        with Streamed(client.beginning(url, MAX_SDIST_BYTES)) as source, tarfile.open(fileobj=source, mode="r|*") as archive:
+        pieces = _unpacked(client.beginning(url, MAX_SDIST_BYTES))
+        with Streamed(pieces) as source, tarfile.open(fileobj=source, mode="r|") as archive:
             for count, member in enumerate(archive):
                 if count > MAX_MEMBERS:
                     break
@@ -127,6 +131,21 @@ def sdist_metadata(client: Client, url: str) -> bytes:
     except BROKEN as error:
         raise Unreadable(f"it is no archive: {error}") from error
     raise Unreadable("it holds no PKG-INFO")
+
+
+def _unpacked(pieces: Generator[bytes]) -> Generator[bytes]:
+    """A gzip transfer unpacked, piece by piece: tarfile would unpack it, and what its headers announce, without a limit."""
+    machine, length = zlib.decompressobj(zlib.MAX_WBITS | 16), 0
+    with closing(pieces):
+        for piece in pieces:
+            packed, full = piece, True
+            while packed or full:
+                data = machine.decompress(packed, COPY_BYTES)
+                packed, full = machine.unconsumed_tail, len(data) == COPY_BYTES
+                length += len(data)
+                if length > MAX_UNPACKED_BYTES:
+                    raise Unreadable(f"it unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+                yield data
 
 
 def _is_top(name: str) -> bool:
