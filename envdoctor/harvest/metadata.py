@@ -99,6 +99,13 @@ def read(client: Client, file: File) -> tuple[Said, Wheel | None]:
     return parse(data, file), wheel
 
 
+def _is_of(name: str, file: File) -> bool:
+    """Whether a file name begins with that project; only a wheel's tells where its project's name ends."""
+    if file.kind == "wheel":
+        return canonicalize_name(file.name.partition("-")[0]) == name
+    return canonicalize_name(file.name).startswith(f"{name}-")
+
+
 def parse(data: bytes, file: File) -> Said:
     """Read METADATA or PKG-INFO. Raises Unreadable: it is none, is of another project, or is too long to be meant."""
     try:
@@ -106,9 +113,7 @@ def parse(data: bytes, file: File) -> Said:
     except (MessageError, ValueError, TypeError) as error:
         raise Unreadable(f"its metadata cannot be read: {type(error).__name__}") from error
     name = fields.get("name", "")
-    # a wheel's file name has its name before the first dash; an sdist's name may have dashes itself
-    own = file.name.partition("-")[0] + "-" if file.kind == "wheel" else file.name
-    if not name or not canonicalize_name(own).startswith(f"{canonicalize_name(name)}-"):
+    if not name or not _is_of(canonicalize_name(name), file):
         raise Unreadable(f"its metadata is of {name[:60]!r}")
     requires = tuple(dict.fromkeys(" ".join(line.split()) for line in fields.get("requires_dist", ())))
     if len(requires) > MAX_REQUIREMENTS or any(len(line) > MAX_LINE for line in requires):
