@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 HTML, JSON = "text/html", "application/vnd.pypi.simple.v1+json"
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -168,18 +168,18 @@ class Index:
         metadata: bytes | None = None,
         hashed: bool = True,
         href: str | None = None,
-        **attributes: Any,
+        attributes: Mapping[str, Any] | None = None,
     ) -> str:
         """List a file on a project's page and serve it; gives its path. ``metadata`` is served beside it (PEP 658)."""
-        path = f"/files/{project}/{name}"
+        path, more = f"/files/{project}/{name}", dict(attributes or {})
         self.files[path] = content
         if metadata is not None:
             self.files[f"{path}.metadata"] = metadata
-            attributes = {"core-metadata": {"sha256": hashlib.sha256(metadata).hexdigest()}} | attributes
+            more = {"core-metadata": {"sha256": hashlib.sha256(metadata).hexdigest()}} | more
         hashes = {"sha256": hashlib.sha256(content).hexdigest()} if hashed else {}
         listed = self.pages.setdefault(project, [])
         listed[:] = [one for one in listed if one.name != name]
-        listed.append(Listed(name, href or f"../../files/{project}/{name}", attributes, hashes))
+        listed.append(Listed(name, href or f"../../files/{project}/{name}", more, hashes))
         return path
 
     def remove(self, project: str, name: str) -> None:
