@@ -35,6 +35,8 @@ TORCH_MEMBERS = ("torch/version.py", "torch/lib/libc10.so", "torch/lib/libtorch_
 CORE = "_C"
 """vLLM's core kernels are in modules whose names begin so: _C.abi3.so, from 0.19 on _C_stable_libtorch.abi3.so too."""
 GLIBC = "GLIBC_"
+NOT_CUDA = "it is not built for CUDA"
+"""An index of one's own may have such a wheel under the plain version; a row without a CUDA version could not be read again."""
 MAX_NAME = 200
 """Characters of a member's name in a message."""
 
@@ -57,6 +59,8 @@ def torch(wheel: Wheel, file: File, about: About, told: Callable[[int], None]) -
             cuda, abi, archs = found["cuda"], _known(found["cxx11_abi"]), _known(found["gpu_archs"])
         except (Missing, Trouble, NotElf, OSError) as error:
             raise Unreadable(folder.plain(str(error))) from error
+        if cuda is None:
+            raise Unreadable(NOT_CUDA)
         return TorchRelease(
             torch=about.version,
             cuda=cuda,
@@ -91,6 +95,8 @@ def vllm(wheel: Wheel, file: File, about: About, told: Callable[[int], None]) ->
             major = _known(installed_builds.cuda_major(Machine(), folder.path))
         except (Missing, Trouble, NotElf, OSError) as error:
             raise Unreadable(folder.plain(str(error))) from error
+        if major is None:
+            raise Unreadable(NOT_CUDA)
         return VllmRelease(
             vllm=about.version,
             cuda_major=major,
