@@ -265,7 +265,9 @@ def _package(path: str, data: bytes) -> Package:
     head, _, rest = data.partition(b"\n")
     (header,) = _decoded(path, head, ReleasesHeader) or (None,)
     releases = _decoded(path, rest, Release)
-    if header is None or any(not 0 <= index < len(header.requirements) for one in releases for index in one.requires):
+    if header is None or header.package != _subject(path):
+        raise DataError(f"{path}: it does not begin with a header of that package")
+    if any(not 0 <= index < len(header.requirements) for one in releases for index in one.requires):
         raise DataError(f"{path}: a requirement that is not in its table")
     return Package(header.package, header.read, releases, header.requirements)
 

@@ -6,13 +6,25 @@ person from a source; derived rows were generated from wheels. They never share 
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 import msgspec
+from packaging.version import Version
 
 from envdoctor.facts import Part
 
 NonEmpty = msgspec.Meta(min_length=1)
+
+
+def _must_be_a_day(text: str) -> None:
+    """Raises ValueError: it is no date, or not written YYYY-MM-DD."""
+    try:
+        day = date.fromisoformat(text).isoformat()
+    except ValueError:
+        day = ""
+    if day != text:
+        raise ValueError(f"read is not a date (YYYY-MM-DD): {text!r}")
 
 
 class Sourced(Part, frozen=True):
@@ -24,8 +36,7 @@ class Sourced(Part, frozen=True):
     def __post_init__(self) -> None:
         if not self.source.strip():
             raise ValueError("a row without a source")
-        if len(self.read) != 10 or self.read[4] != "-":  # noqa: PLR2004 - YYYY-MM-DD
-            raise ValueError(f"read is not a date (YYYY-MM-DD): {self.read!r}")
+        _must_be_a_day(self.read)
 
 
 class CudaRelease(Sourced, frozen=True):
@@ -123,6 +134,11 @@ class TorchRelease(Sourced, frozen=True):
     glibc: str
     """The highest GLIBC_ version that its libc10.so and libtorch_python.so ask for."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        Version(self.torch)
+        Version(self.glibc)
+
 
 class VllmRelease(Sourced, frozen=True):
     """A vLLM release on the package index: what the compiled modules of its Linux x86_64 wheel hold."""
@@ -139,6 +155,11 @@ class VllmRelease(Sourced, frozen=True):
     glibc_of_others: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
     """The same of each other module that asks for a higher one: {"_moe_C.abi3.so": "2.29"}."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        Version(self.vllm)
+        Version(self.glibc)
+
 
 class CodeRange(Sourced, frozen=True):
     """The releases of an engine that a trainer's own code accepts, beside what its metadata says."""
@@ -152,6 +173,10 @@ class CodeRange(Sourced, frozen=True):
     """Whether another release is refused with an error; else there is only a warning."""
     where: str
     """File and line of the check, "trl/import_utils.py, line 107"."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        Version(self.version)
 
 
 class Release(Part, frozen=True, omit_defaults=True):
@@ -173,7 +198,10 @@ class Release(Part, frozen=True, omit_defaults=True):
     """Requires-Dist lines as indices into the header's ``requirements``."""
     yanked: bool = False
     unread: str | None = None
-    """Why its metadata could not be read; the requirements are then not known."""
+    """Why its metadata (then no requirement is known) or a trainer's code could not be read; a refresh reads it again."""
+
+    def __post_init__(self) -> None:
+        Version(self.version)
 
 
 class ReleasesHeader(Part, frozen=True):
@@ -186,12 +214,19 @@ class ReleasesHeader(Part, frozen=True):
     requirements: tuple[str, ...]
     """Every different Requires-Dist line of the package's releases."""
 
+    def __post_init__(self) -> None:
+        _must_be_a_day(self.read)
+
 
 class Manifest(Part, frozen=True):
     """What derived data there is in a folder, and of which day. ``read`` maps packages to the day their page was read."""
 
     generator: str
     read: dict[str, str]
+
+    def __post_init__(self) -> None:
+        for day in self.read.values():
+            _must_be_a_day(day)
 
 
 class Package(msgspec.Struct, frozen=True):

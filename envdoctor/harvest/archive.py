@@ -7,12 +7,13 @@ import os
 import tarfile
 import zipfile
 import zlib
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from envdoctor.harvest.remote import RemoteFile, Streamed, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from zipfile import ZipInfo
 
     from envdoctor.harvest.remote import Client
@@ -24,6 +25,8 @@ MAX_SMALL_BYTES = 8 * 1024 * 1024
 MAX_LARGE_BYTES = 4 * 1024 * 1024 * 1024
 """Of a member that is unpacked to disk: a compiled library."""
 MAX_SDIST_BYTES = 96 * 1024 * 1024
+MAX_UNPACKED_BYTES = 1024 * 1024 * 1024
+"""Of a source archive, up to its PKG-INFO."""
 LOCAL_HEADER_BYTES = 30
 EXTRA_BYTES = 512
 """Room for the extra field of a local header, whose length only the header itself tells."""
@@ -59,6 +62,7 @@ class Wheel:
             raise Unreadable(f"it holds no {name}")
         if info.file_size > MAX_SMALL_BYTES or info.compress_size > MAX_SMALL_BYTES:
             raise Unreadable(f"{name} is {max(info.file_size, info.compress_size)} bytes long")
+        _plainly_packed(info)
         try:
             self.file.fetch(*_span(info))
             with self._zip.open(info) as member:
@@ -74,6 +78,7 @@ class Wheel:
         info = self.members[name]
         if info.file_size > MAX_LARGE_BYTES:
             raise Unreadable(f"{name} is {info.file_size} bytes long")
+        _plainly_packed(info)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         self.file.follow(*_span(info))
         try:
@@ -93,6 +98,12 @@ def _span(info: ZipInfo) -> tuple[int, int]:
     return info.header_offset, LOCAL_HEADER_BYTES + len(os.fsencode(info.filename)) + EXTRA_BYTES + info.compress_size
 
 
+def _plainly_packed(info: ZipInfo) -> None:
+    """Zipfile unpacks other methods than deflate without a limit, however little is asked for; wheels do not use them."""
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise Unreadable(f"{info.filename} is packed by a method that wheels do not use ({info.compress_type})")
+
+
 def _only(names: list[str]) -> str:
     if len(names) != 1:
         raise Unreadable(f"it holds {len(names)} metadata files")
@@ -102,13 +113,14 @@ def _only(names: list[str]) -> str:
 def sdist_metadata(client: Client, url: str) -> bytes:
     """PKG-INFO of a source archive (the one at its top). Raises Unreadable: not there, or the archive is damaged.
 
-    A tar archive is read as a stream and left where PKG-INFO has been found: near its beginning, as setuptools sorts it.
+    A tar.gz archive is read as a stream and left where PKG-INFO has been found: near its beginning, as setuptools sorts it.
     """
     try:
         if url.partition("#")[0].endswith(".zip"):
             wheel = Wheel(client, url)
             return wheel.read(_only([name for name in wheel.members if _is_top(name)]))
-        with Streamed(client.beginning(url, MAX_SDIST_BYTES)) as source, tarfile.open(fileobj=source, mode="r|*") as archive:
+        pieces = _unpacked(client.beginning(url, MAX_SDIST_BYTES))
+        with Streamed(pieces) as source, tarfile.open(fileobj=source, mode="r|") as archive:
             for count, member in enumerate(archive):
                 if count > MAX_MEMBERS:
                     break
@@ -119,6 +131,21 @@ def sdist_metadata(client: Client, url: str) -> bytes:
     except BROKEN as error:
         raise Unreadable(f"it is no archive: {error}") from error
     raise Unreadable("it holds no PKG-INFO")
+
+
+def _unpacked(pieces: Generator[bytes]) -> Generator[bytes]:
+    """A gzip transfer unpacked, piece by piece: tarfile would unpack it, and what its headers announce, without a limit."""
+    machine, length = zlib.decompressobj(zlib.MAX_WBITS | 16), 0
+    with closing(pieces):
+        for piece in pieces:
+            packed, full = piece, True
+            while packed or full:
+                data = machine.decompress(packed, COPY_BYTES)
+                packed, full = machine.unconsumed_tail, len(data) == COPY_BYTES
+                length += len(data)
+                if length > MAX_UNPACKED_BYTES:
+                    raise Unreadable(f"it unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+                yield data
 
 
 def _is_top(name: str) -> bool:

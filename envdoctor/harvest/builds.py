@@ -7,6 +7,7 @@ wheel: every compiled module, since each has its own fat binaries.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.version import Version
 
+from envdoctor.errors import UserError
 from envdoctor.harvest.remote import Unreadable
 from envdoctor.probe import builds as installed_builds
 from envdoctor.probe.elf import Elf, NotElf
@@ -33,6 +35,10 @@ TORCH_MEMBERS = ("torch/version.py", "torch/lib/libc10.so", "torch/lib/libtorch_
 CORE = "_C"
 """vLLM's core kernels are in modules whose names begin so: _C.abi3.so, from 0.19 on _C_stable_libtorch.abi3.so too."""
 GLIBC = "GLIBC_"
+NOT_CUDA = "it is not built for CUDA"
+"""An index of one's own may have such a wheel under the plain version; a row without a CUDA version could not be read again."""
+MAX_NAME = 200
+"""Characters of a member's name in a message."""
 
 
 class About(NamedTuple):
@@ -53,6 +59,8 @@ def torch(wheel: Wheel, file: File, about: About, told: Callable[[int], None]) -
             cuda, abi, archs = found["cuda"], _known(found["cxx11_abi"]), _known(found["gpu_archs"])
         except (Missing, Trouble, NotElf, OSError) as error:
             raise Unreadable(folder.plain(str(error))) from error
+        if cuda is None:
+            raise Unreadable(NOT_CUDA)
         return TorchRelease(
             torch=about.version,
             cuda=cuda,
@@ -87,6 +95,8 @@ def vllm(wheel: Wheel, file: File, about: About, told: Callable[[int], None]) ->
             major = _known(installed_builds.cuda_major(Machine(), folder.path))
         except (Missing, Trouble, NotElf, OSError) as error:
             raise Unreadable(folder.plain(str(error))) from error
+        if major is None:
+            raise Unreadable(NOT_CUDA)
         return VllmRelease(
             vllm=about.version,
             cuda_major=major,
@@ -135,7 +145,13 @@ def _unpack(wheel: Wheel, member: str, folder: str, told: Callable[[int], None])
     path = os.path.normpath(os.path.join(folder, member))
     if not path.startswith(folder + os.sep):
         raise Unreadable("a member of it would be written outside its folder")
-    wheel.unpack(member, path, told)
+    try:
+        wheel.unpack(member, path, told)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            what = f"{os.path.dirname(folder)} cannot hold what is unpacked there: {error.strerror}"
+            raise UserError(what, "Make room for 4 GB, or set TMPDIR to a folder that has it.") from error
+        raise Unreadable(f"{member[:MAX_NAME]} cannot be unpacked: {error.strerror}") from error  # "a.so" and "a.so/b.so"
 
 
 def _known(leaf: dict[str, Any]) -> Any:  # noqa: ANN401 - the probe's untyped leaves

@@ -35,8 +35,7 @@ def _of_package(name: str, old: Package | None, new: Package | None) -> Iterator
         return
     before = {one.version: one for one in old.releases}
     after = {one.version: one for one in new.releases}
-    for version in before.keys() - after.keys():
-        yield f"{name} {version} is gone"
+    yield from (f"{name} {version} is gone" for version in before if version not in after)
     for version, release in after.items():
         if version not in before:
             yield f"{name} {version} is new{_day(release)}{_asks(new, release)}"

@@ -5,16 +5,18 @@ Releases share a row only when they say the same and no release lies between the
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from envdoctor.claims import Claim
+from envdoctor.claims import Claim, specifier
 from envdoctor.harvest.plan import PACKAGES, TRAINERS
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ FAMILY = {
     "xformers": '"xFormers can\'t load C++/CUDA extensions"',
 }
 """Packages compiled against one torch, and the error with another."""
+_CPYTHON = re.compile(r"cp3(\d{1,3})(-abi3)?", re.ASCII)
 EXTRA = "vllm"
 """The extra under which trainers declare the engine."""
 
@@ -113,7 +116,7 @@ def _pins(package: Package, release: Release) -> Statement | None:
     found = {name: spec for name, spec in requirements(package, release).items() if name in PINNED and name != package.name}
     if release.requires_python and _valid(release.requires_python):
         found["__python"] = tidy(release.requires_python)
-    if not found or release.unread:
+    if not found or (release.unread and not release.requires):
         return None
     says = "{} asks for these releases in its own metadata; with others it was not made to work."
     if found.get("torch", "").startswith("=="):
@@ -209,7 +212,8 @@ def requirements(package: Package, release: Release, extra: str = "", *, anywher
         asked = _asked(line, pythons, extra, any if anywhere else all)
         if asked is not None:
             found.setdefault(asked[0], []).append(asked[1])
-    return {name: tidy(",".join(specs)) for name, specs in found.items()}
+    tidied = {name: tidy(",".join(specs)) for name, specs in found.items()}
+    return {name: spec for name, spec in tidied.items() if _valid(spec)}
 
 
 @lru_cache(maxsize=65536)
@@ -217,13 +221,13 @@ def _asked(line: str, pythons: tuple[str, ...], extra: str, how: Callable[[Itera
     """Name and specifier of a line that has one and holds on all (or any) of these Pythons. Releases repeat their lines."""
     try:
         asked = Requirement(line)
-    except InvalidRequirement:
-        return None
-    of_extra = asked.marker is not None and "extra" in str(asked.marker)
-    if of_extra != bool(extra) or not str(asked.specifier):
-        return None
-    if asked.marker is not None and not how(_each(asked.marker, pythons, extra)):
-        return None
+        of_extra = asked.marker is not None and "extra" in str(asked.marker)
+        if of_extra != bool(extra) or not str(asked.specifier):
+            return None
+        if asked.marker is not None and not how(_each(asked.marker, pythons, extra)):
+            return None
+    except (InvalidRequirement, UndefinedComparison, UndefinedEnvironmentName, ValueError):
+        return None  # no requirement, or a marker that means nothing ("sys_platform ~= 'linux'")
     return canonicalize_name(asked.name), str(asked.specifier)
 
 
@@ -243,9 +247,10 @@ def _admits(requires_python: str | None, python: str) -> bool:
 
 
 def _valid(spec: str) -> bool:
+    """Whether it is a specifier that a check can decide: long ones, of numbers that Python refuses, are refused there too."""
     try:
-        SpecifierSet(spec)
-    except InvalidSpecifier:
+        specifier(spec).contains(Version("0"))
+    except (InvalidSpecifier, ValueError):
         return False
     return True
 
@@ -279,8 +284,9 @@ def specifier_of(accepts: Callable[[Version], bool], engines: Iterable[Version])
 
 def python_range(tags: Mapping[str, object] | Iterable[str]) -> str:
     """The Pythons of wheels tagged cp39, cp310 ..., as a specifier: ">=3.9,<3.14"; ">=3.8" for cp38-abi3, "" for py3."""
-    exact = sorted(int(tag[3:]) for tag in tags if tag.startswith("cp3") and "-" not in tag)
-    stable = sorted(int(tag[3:].partition("-")[0]) for tag in tags if tag.startswith("cp3") and tag.endswith("-abi3"))
+    found = [match for match in map(_CPYTHON.fullmatch, tags) if match]
+    exact = sorted(int(match[1]) for match in found if not match[2])
+    stable = sorted(int(match[1]) for match in found if match[2])
     if stable:
         return f">=3.{stable[0]}"
     if not exact:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 from pypi_simple import ACCEPT_ANY, PYPI_SIMPLE_ENDPOINT, ProjectPage
 
@@ -30,6 +31,8 @@ MAX_PAGE_BYTES = 64 * 1024 * 1024
 MAX_FILES = 50_000
 MAX_NAME = 300
 """Characters of a file's name; file systems stop at 255."""
+MAX_SPECIFIER = 1000
+"""Characters of a Requires-Python."""
 MAX_CONFIG_BYTES = 1024 * 1024
 UV_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
 PIP_VARIABLES = ("PIP_INDEX_URL",)
@@ -90,11 +93,15 @@ def _usable(index: Index) -> Index:
     # uv takes NAME=URL
     name, sign, rest = index.url.partition("=")
     url = rest if sign and re.fullmatch(r"[\w-]+", name) else index.url
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).netloc:
+    try:
+        usable = urlsplit(url).scheme in {"http", "https"} and bool(urlsplit(url).hostname)
+    except ValueError:  # whose message has the address in it
+        usable = False
+    if not usable:
         raise UserError(
             f"the package index given by {index.chosen} is no http(s) address",
             "Give the address of a simple index (PEP 503), for instance with --index URL.",
-        )
+        ) from None
     return Index(url, index.chosen)
 
 
@@ -133,14 +140,16 @@ def _pip_files(environ: Mapping[str, str]) -> Iterator[str]:
         return
     if given:
         yield given
+    alone = bool(given) and os.path.exists(given or "")  # then pip reads no file of the user's
     if environ.get("VIRTUAL_ENV"):
         yield os.path.join(environ["VIRTUAL_ENV"], "pip.conf")
     home = os.path.expanduser("~")
-    yield os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "pip", "pip.conf")
-    yield os.path.join(home, ".pip", "pip.conf")
-    for folder in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":"):
-        yield os.path.join(folder, "pip", "pip.conf")
+    if not alone:
+        yield os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "pip", "pip.conf")
+        yield os.path.join(home, ".pip", "pip.conf")
     yield "/etc/pip.conf"
+    for folder in reversed(environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")):
+        yield os.path.join(folder, "pip", "pip.conf")
 
 
 def _pip_index(path: str) -> str | None:
@@ -150,8 +159,9 @@ def _pip_index(path: str) -> str | None:
     except (OSError, configparser.Error, UnicodeDecodeError):
         return None
     for section in ("install", "download", "global"):
-        if parser.has_option(section, "index-url"):
-            return parser.get(section, "index-url").strip() or None
+        for name in ("index-url", "index_url"):
+            if parser.has_option(section, name):
+                return parser.get(section, name).strip() or None
     return None
 
 
@@ -171,14 +181,16 @@ def files(client: Client, index: Index, project: str) -> dict[Version, list[File
             page = ProjectPage.from_html(project, body, answer.url)
     except Exception as error:  # a page is a stranger's: whatever the parsers raise means that it cannot be read
         raise Unreadable(f"its page cannot be read: {type(error).__name__}") from error
-    return _by_release(page.packages[:MAX_FILES], answer.url)
+    return _by_release(project, page.packages[:MAX_FILES], answer.url)
 
 
-def _by_release(packages: Iterable[DistributionPackage], page: str) -> dict[Version, list[File]]:
+def _by_release(project: str, packages: Iterable[DistributionPackage], page: str) -> dict[Version, list[File]]:
     found: dict[Version, list[File]] = defaultdict(list)
     for one in packages:
         if one.package_type not in {"wheel", "sdist"} or one.version is None or len(one.filename) > MAX_NAME:
             continue
+        if canonicalize_name(one.project or "") != project:
+            continue  # a file of another project is no release of this one
         try:
             version = Version(one.version)
         except InvalidVersion:
@@ -192,7 +204,7 @@ def _by_release(packages: Iterable[DistributionPackage], page: str) -> dict[Vers
                 url=urljoin(page, one.url),
                 kind=one.package_type,
                 sha256=sha256 if _SHA256.fullmatch(sha256) else None,
-                requires_python=one.requires_python,
+                requires_python=one.requires_python if len(one.requires_python or "") <= MAX_SPECIFIER else None,
                 uploaded=None if one.upload_time is None else one.upload_time.date().isoformat(),
                 yanked=bool(one.is_yanked),
                 metadata=(one.metadata_digests or {}).get("sha256", "") if one.has_metadata else None,

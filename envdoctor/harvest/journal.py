@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from envdoctor.errors import UserError
 from envdoctor.files import read_file
 from envdoctor.harvest import store
 from envdoctor.rows import CodeRange, Release, TorchRelease, VllmRelease  # noqa: TC001 - msgspec resolves them
@@ -55,15 +56,15 @@ class Journal:
         try:
             head, *lines = read_file(self.path, MAX_JOURNAL_BYTES).splitlines()
             header = msgspec.json.decode(head, type=JournalHeader)
-        except (OSError, ValueError, msgspec.DecodeError):
+            age = date.fromisoformat(self._header.read) - date.fromisoformat(header.read)
+        except (OSError, ValueError, msgspec.DecodeError, RecursionError):
             return
-        age = date.fromisoformat(self._header.read) - date.fromisoformat(header.read)
         if header.generator != self._header.generator or age.days > JOURNAL_DAYS:
             return
         for line in lines:
             try:
                 yield msgspec.json.decode(line, type=Harvested)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 continue
 
     def find(self, job: Job) -> Harvested | None:
@@ -75,19 +76,28 @@ class Journal:
         return found if same else None
 
     def add(self, harvested: Harvested) -> None:
-        """Write it down."""
-        if self._handle is None:
-            os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            fresh = not self._rows
-            self._handle = open(self.path, "wb" if fresh else "ab")  # noqa: SIM115 - open until the refresh ends
-            if fresh:
-                self._handle.write(msgspec.json.encode(self._header) + b"\n")
-        self._handle.write(msgspec.json.encode(harvested) + b"\n")
-        self._handle.flush()
+        """Write it down. Raises UserError: the folder cannot be written."""
+        try:
+            if self._handle is None:
+                os.makedirs(os.path.dirname(self.path), exist_ok=True)
+                fresh = not self._rows
+                self._handle = open(self.path, "wb" if fresh else "ab")  # noqa: SIM115 - open until the refresh ends
+                # behind a torn line, a new one begins
+                self._handle.write(msgspec.json.encode(self._header) + b"\n" if fresh else b"\n")
+            self._handle.write(msgspec.json.encode(harvested) + b"\n")
+            self._handle.flush()
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be written: {error.strerror}", store.HINT) from error
+
+    def close(self) -> None:
+        """Nothing more is written."""
+        if self._handle is not None:
+            with suppress(OSError):  # what a full disk did not take was told when it was written
+                self._handle.close()
+            self._handle = None
 
     def done(self) -> None:
         """Everything is in its place: the journal is not needed any more."""
-        if self._handle is not None:
-            self._handle.close()
+        self.close()
         with suppress(FileNotFoundError):
             os.unlink(self.path)

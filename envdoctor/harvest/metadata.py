@@ -89,7 +89,7 @@ def read(client: Client, file: File) -> tuple[Said, Wheel | None]:
     wheel = None
     if file.metadata is not None:
         data, _ = client.whole(f"{file.url.partition('#')[0]}.metadata", MAX_SMALL_BYTES)
-        if file.metadata and hashlib.sha256(data).hexdigest() != file.metadata:
+        if file.metadata and hashlib.sha256(data).hexdigest() != file.metadata.lower():
             raise Unreadable("the metadata beside it does not have the hash that the page states")
     elif file.kind == "wheel":
         wheel = Wheel(client, file.url)
@@ -99,6 +99,13 @@ def read(client: Client, file: File) -> tuple[Said, Wheel | None]:
     return parse(data, file), wheel
 
 
+def _is_of(name: str, file: File) -> bool:
+    """Whether a file name begins with that project; only a wheel's tells where its project's name ends."""
+    if file.kind == "wheel":
+        return canonicalize_name(file.name.partition("-")[0]) == name
+    return canonicalize_name(file.name).startswith(f"{name}-")
+
+
 def parse(data: bytes, file: File) -> Said:
     """Read METADATA or PKG-INFO. Raises Unreadable: it is none, is of another project, or is too long to be meant."""
     try:
@@ -106,10 +113,12 @@ def parse(data: bytes, file: File) -> Said:
     except (MessageError, ValueError, TypeError) as error:
         raise Unreadable(f"its metadata cannot be read: {type(error).__name__}") from error
     name = fields.get("name", "")
-    own = canonicalize_name(file.name.partition("-")[0]) if file.kind == "wheel" else canonicalize_name(name)
-    if not name or canonicalize_name(name) != own:
+    if not name or not _is_of(canonicalize_name(name), file):
         raise Unreadable(f"its metadata is of {name[:60]!r}")
     requires = tuple(dict.fromkeys(" ".join(line.split()) for line in fields.get("requires_dist", ())))
     if len(requires) > MAX_REQUIREMENTS or any(len(line) > MAX_LINE for line in requires):
         raise Unreadable(f"its metadata has {len(requires)} requirements, or one too long to be meant")
-    return Said(fields.get("requires_python"), requires)
+    requires_python = fields.get("requires_python")
+    if requires_python is not None and len(requires_python) > MAX_LINE:
+        raise Unreadable(f"its metadata has a Requires-Python of {len(requires_python)} characters")
+    return Said(requires_python, requires)

@@ -172,7 +172,7 @@ def _predicate(compare: ast.expr) -> Callable[[Version], bool]:
 def _tree(wheel: Wheel, member: str) -> ast.Module:
     try:
         return ast.parse(wheel.read(member))
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the parser says the last of what is too deep for it
         raise Unreadable(f"{member} is not Python: {type(error).__name__}") from error
 
 
@@ -181,7 +181,12 @@ READERS: dict[str, Callable[[Wheel], Check | None]] = {"trl": trl, "verl": verl,
 
 def accepted(wheel: Wheel, job: Job, engines: list[Version], today: str) -> CodeRange | None:
     """What the code of a trainer's release accepts, as a row; None where it checks nothing. Raises Unreadable."""
-    found = READERS[job.reading.package](wheel)
+    try:
+        found = READERS[job.reading.package](wheel)
+    except RecursionError as error:
+        raise Unreadable("its code is nested too deeply to be read") from error
+    if found is not None and not engines:
+        raise Unreadable(f"no release of {ENGINE} is known by which to say what it accepts")
     accepts = None if found is None else specifier_of(found.accepts, engines)
     if found is None or accepts is None:
         return None

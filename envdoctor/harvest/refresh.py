@@ -99,6 +99,12 @@ class Refresh:
             UserError: no page could be read, or known rows would be lost, or the folder cannot be written.
         """
         wanted = [one for one in READINGS if one.package in set(packages)]
+        try:
+            return self._run(old, wanted, full=full, may_lose=may_lose)
+        finally:
+            self.journal.close()
+
+    def _run(self, old: Derived, wanted: list[Reading], *, full: bool, may_lose: bool) -> Outcome:
         pages = self._pages(wanted)
         if not pages:
             why = self._troubles[0] if self._troubles else "no package was named"
@@ -189,6 +195,8 @@ class Refresh:
         try:
             return self._deeper(plain, wheel or Wheel(self.client, job.file.url), job, engines), None
         except Unreadable as why:
+            if package in ranges.READERS:  # else it would look as if the code checked nothing, now and ever after
+                plain = msgspec.structs.replace(plain, release=msgspec.structs.replace(row, unread=f"its code: {why}"))
             return plain, f"the code in {job.file.name}: {why}"
 
     def _deeper(self, plain: Harvested, wheel: Wheel, job: Job, engines: list[Version]) -> Harvested:
@@ -228,7 +236,8 @@ def _unchanged(known: Harvested | None, job: Job) -> Harvested | None:
         return None
     if (known.release.file, known.release.sha256) != (job.file.name, job.file.sha256):
         return None
-    if job.reading.package in HEAVY and known.torch is None and known.vllm is None:
+    build = known.torch or known.vllm
+    if job.reading.package in HEAVY and (build is None or build.source != builds.source(job.file)):
         return None
     python = known.release.requires_python
     torch = None if known.torch is None else msgspec.structs.replace(known.torch, python=job.python)

@@ -14,7 +14,7 @@ from typing_extensions import override
 from envdoctor import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
 
 AGENT = f"envdoctor/{__version__} (compatibility matrix)"
 TIMEOUT_S = (10.0, 60.0)
@@ -29,7 +29,12 @@ and the piece that holds METADATA."""
 MARGIN_BYTES = 48 * 1024
 """Read before a table of contents that is larger than the tail: wheels put their metadata right before it."""
 PIECE_BYTES = 1024 * 1024
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+MAX_WHOLE_BYTES = 32 * 1024 * 1024
+"""Of a file that is read as a whole where the index serves no parts of files."""
+MAX_PART_BYTES = 64 * 1024 * 1024
+"""Of a part that is held in memory, whatever size an archive announces for it; torch's table of contents has 2 MB."""
+_LENGTH = re.compile(r"\d{1,15}", re.ASCII)
+_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", re.ASCII)
 
 
 class Unreadable(Exception):  # noqa: N818 - a result of reading, recorded beside the file
@@ -64,6 +69,7 @@ class Client:
         if found is None:
             found = self._local.session = requests.Session()
             found.headers["User-Agent"] = AGENT
+            found.hooks["response"].append(_without_body)
             found.mount("https://", requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=1))
         return found
 
@@ -81,11 +87,7 @@ class Client:
                 # as it lies there: a compressed transfer would make a mess of ranges
                 asked = {"Accept-Encoding": "identity", **headers} if "Range" in headers else headers
                 answer = self._session().get(url, headers=asked, stream=True, timeout=TIMEOUT_S)
-            except (
-                requests.exceptions.InvalidURL,
-                requests.exceptions.InvalidSchema,
-                requests.exceptions.MissingSchema,
-            ) as error:
+            except ValueError as error:  # what requests and urllib3 say of addresses, also of one that an answer redirects to
                 raise Unreadable("its address is none of http or https") from error
             except requests.RequestException as error:
                 why = f"no answer: {type(error).__name__}"
@@ -110,7 +112,7 @@ class Client:
                     raise Unreadable(f"an answer of more than {limit} bytes")
                 parts.append(piece)
         except requests.RequestException as error:
-            raise Unreadable(f"the answer broke off after {length} bytes: {type(error).__name__}") from error
+            raise Unreadable(f"the answer broke off: {type(error).__name__}") from error
         finally:
             answer.close()
             self.traffic.add(body_bytes=length)
@@ -124,38 +126,42 @@ class Client:
     def part(self, url: str, first: int, last: int) -> tuple[bytes, int]:
         """The bytes first..last (both included) of a file and the size of the whole; a negative ``first`` counts from the end.
 
+        From a server that serves whole files only, a part counted from the end is the whole file, if that is small.
+
         Raises:
             Unreadable: the server does not serve parts of files, or gives others than were asked for.
         """
+        if first >= 0 and last - first >= MAX_PART_BYTES:
+            raise Unreadable(f"a part of {last - first + 1} bytes")
         wanted = f"bytes={first}" if first < 0 else f"bytes={first}-{last}"
         answer = self.get(url, {"Range": wanted}, frozenset({200, 206}))
         if answer.status_code != 206:  # noqa: PLR2004 - partial content
-            answer.close()
-            raise Unreadable("the index serves whole files only, no ranges")
-        found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        if found is None:
-            answer.close()
-            raise Unreadable(f"an answer without its range: {answer.headers.get('Content-Range')!r}")
-        start, end, size = map(int, found.groups())
-        begins = max(0, size + first) if first < 0 else first
-        ends = size - 1 if first < 0 else min(last, size - 1)
-        if (start, end) != (begins, ends):
-            answer.close()
-            raise Unreadable(f"bytes {start}-{end} of {size} instead of {begins}-{ends}")
-        body = self.body(answer, end - start + 1)
-        if len(body) != end - start + 1:
-            raise Unreadable(f"{len(body)} bytes where {end - start + 1} were announced")
+            whole = self._whole_instead(answer)
+            return (whole if first < 0 else whole[first : last + 1]), len(whole)
+        length, size = _length(answer, first, last)
+        body = self.body(answer, length)
+        if len(body) != length:
+            raise Unreadable(f"{len(body)} bytes where {length} were announced")
         return body, size
 
-    def stream(self, url: str, first: int, last: int) -> Iterator[bytes]:
+    def _whole_instead(self, answer: requests.Response) -> bytes:
+        length = answer.headers.get("Content-Length", "")
+        if _LENGTH.fullmatch(length) is None or int(length) > MAX_WHOLE_BYTES:
+            answer.close()
+            raise Unreadable("the index serves whole files only, no ranges")
+        return self.body(answer, MAX_WHOLE_BYTES)
+
+    def stream(self, url: str, first: int, last: int) -> Generator[bytes]:
         """The same bytes piece by piece, for what is too large to hold. Raises Unreadable."""
-        return self._pieces(self.get(url, {"Range": f"bytes={first}-{last}"}, frozenset({206})), PIECE_BYTES, last - first + 1)
+        answer = self.get(url, {"Range": f"bytes={first}-{last}"}, frozenset({206}))
+        length, _ = _length(answer, first, last)
+        return self._pieces(answer, PIECE_BYTES, length, exact=True)
 
     def beginning(self, url: str, limit: int) -> Generator[bytes]:
         """A file from its beginning, in small pieces, at most ``limit`` bytes of it. Raises Unreadable."""
         return self._pieces(self.get(url, {}, frozenset({200})), TAIL_BYTES, limit)
 
-    def _pieces(self, answer: requests.Response, size: int, limit: int) -> Generator[bytes]:
+    def _pieces(self, answer: requests.Response, size: int, limit: int, *, exact: bool = False) -> Generator[bytes]:
         length = 0
         try:
             for piece in answer.iter_content(size):
@@ -164,10 +170,33 @@ class Client:
                 if length > limit:
                     raise Unreadable(f"an answer of more than {limit} bytes")
                 yield piece
+            if exact and length != limit:
+                raise Unreadable(f"{length} bytes where {limit} were announced")
         except requests.RequestException as error:
             raise Unreadable(f"the answer broke off: {type(error).__name__}") from error
         finally:
             answer.close()
+
+
+def _without_body(answer: requests.Response, *_: object, **__: object) -> None:
+    """Requests reads the body of a redirection to its end, however long it is: close it before that."""
+    if answer.is_redirect:
+        answer.close()
+
+
+def _length(answer: requests.Response, first: int, last: int) -> tuple[int, int]:
+    """Bytes of the part that was asked for, and of the whole file. Raises Unreadable: it is another part."""
+    found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    if found is None:
+        answer.close()
+        raise Unreadable(f"an answer without its range: {answer.headers.get('Content-Range')!r}")
+    start, end, size = map(int, found.groups())
+    begins = max(0, size + first) if first < 0 else first
+    ends = size - 1 if first < 0 else min(last, size - 1)
+    if (start, end) != (begins, ends) or end < start:
+        answer.close()
+        raise Unreadable(f"bytes {start}-{end} of {size} instead of {begins}-{ends}")
+    return end - start + 1, size
 
 
 class Streamed(io.RawIOBase):
@@ -215,7 +244,7 @@ class RemoteFile(io.RawIOBase):
         tail, self.size = client.part(url, -TAIL_BYTES, 0)
         self._pieces: list[tuple[int, bytes]] = [(self.size - len(tail), tail)]
         self._position = 0
-        self._stream: Iterator[bytes] | None = None
+        self._stream: Generator[bytes] | None = None
         self._buffer = b""
         self._stream_at = 0
 
@@ -256,6 +285,11 @@ class RemoteFile(io.RawIOBase):
     def follow(self, first: int, length: int) -> None:
         """Read ``length`` bytes from ``first`` on as one stream while they are asked for in order."""
         last = min(first + length, self.size) - 1
+        if self._stream is not None:
+            self._stream.close()  # before another connection is opened
+            self._stream = None
+        if any(start <= first and last < start + len(piece) for start, piece in self._pieces):
+            return
         self._stream, self._stream_at, self._buffer = self._client.stream(self._url, first, last), first, b""
 
     def fetch(self, first: int, length: int) -> None:
@@ -284,8 +318,10 @@ class RemoteFile(io.RawIOBase):
         return whole[:wanted]
 
     def _from_pieces(self, first: int, wanted: int) -> bytes:
-        if wanted == 0:
+        if wanted <= 0:
             return b""
+        if first < 0:
+            raise Unreadable(f"the archive points before its own beginning ({first})")
         for start, piece in self._pieces:
             if start <= first and first + wanted <= start + len(piece):
                 return piece[first - start : first - start + wanted]
@@ -293,9 +329,13 @@ class RemoteFile(io.RawIOBase):
         if first < start <= first + wanted:
             # it reaches into the end that is here already: what lies between is asked for, and the metadata before it
             begin = max(0, first - MARGIN_BYTES)
-            head, _ = self._client.part(self._url, begin, start - 1)
-            self._pieces[0] = (begin, head + tail)
+            self._pieces[0] = (begin, self._part(begin, start - 1) + tail)
         else:
-            piece, _ = self._client.part(self._url, first, first + wanted - 1)
-            self._pieces.append((first, piece))
+            self._pieces.append((first, self._part(first, first + wanted - 1)))
         return self._from_pieces(first, wanted)
+
+    def _part(self, first: int, last: int) -> bytes:
+        data, size = self._client.part(self._url, first, last)
+        if size != self.size:
+            raise Unreadable(f"it has {size} bytes and had {self.size}")
+        return data

@@ -62,9 +62,9 @@ def refresh(
     target = into or home(environ)
     started = time.monotonic()
     client, index = Client(), configured(environ, folder, url)
-    store.recover(target)
-    old = store.load(into) if into is not None else store.of(opened(None, environ))
     with store.locked(target), Progress(sys.stderr) as tell:
+        store.recover(target)
+        old = store.load(into) if into is not None else store.of(opened(None, environ))
         tell.begin(f"reading {plural(len(packages or PACKAGES), 'package')} from the package index ({index.chosen})")
         outcome = Refresh(client, index, target, day, tell).run(old, packages or PACKAGES, full=full, may_lose=may_lose)
     traffic, seconds = client.traffic, time.monotonic() - started

@@ -101,15 +101,27 @@ def _exchange(fresh: str, target: str) -> None:
     shutil.rmtree(old, ignore_errors=True)
     if os.path.exists(target):
         os.rename(target, old)
-    os.rename(fresh, target)
+    try:
+        os.rename(fresh, target)
+    except OSError:
+        if os.path.exists(old):
+            os.rename(old, target)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
 def recover(folder: str) -> None:
-    """Bring back the old data where a process died between the two renames of an exchange."""
+    """Bring back the old data where a process died between the two renames of an exchange. Only for who holds the folder.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
     target = os.path.join(folder, DERIVED)
     if not os.path.exists(target) and os.path.exists(target + ".old"):
-        os.rename(target + ".old", target)
+        try:
+            os.rename(target + ".old", target)
+        except OSError as error:
+            raise UserError(f"{folder} cannot be written: {error.strerror}", HINT) from error
 
 
 def _write_all(base: str, derived: Derived, claims: Mapping[str, Iterable[Claim]]) -> None:
@@ -120,9 +132,10 @@ def _write_all(base: str, derived: Derived, claims: Mapping[str, Iterable[Claim]
         _lines(os.path.join(base, "releases", f"{package.name}.jsonl"), (header, *package.releases))
     _lines(os.path.join(base, "builds", "torch.jsonl"), derived.torch)
     _lines(os.path.join(base, "builds", "vllm.jsonl"), derived.vllm)
-    for trainer in dict.fromkeys(row.trainer for row in derived.ranges):
-        rows = (row for row in derived.ranges if row.trainer == trainer)
-        _lines(os.path.join(base, "ranges", f"{trainer}.jsonl"), rows)
+    for trainer in TRAINERS:
+        rows = [row for row in derived.ranges if row.trainer == trainer]
+        if rows:
+            _lines(os.path.join(base, "ranges", f"{trainer}.jsonl"), rows)
     for name, rows_of in claims.items():
         _lines(os.path.join(base, f"{name}.jsonl"), rows_of)
     manifest = Manifest(generator=GENERATOR, read={name: package.read for name, package in derived.packages.items()})

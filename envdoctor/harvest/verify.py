@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
 
+from envdoctor.harvest.archive import Wheel
 from envdoctor.harvest.index import files
 from envdoctor.harvest.jobs import jobs_of
 from envdoctor.harvest.metadata import read
@@ -85,7 +86,8 @@ def _differences(client: Client, derived: Derived, package: Package, release: Re
         ("Requires-Python", release.requires_python, said.requires_python or job.row.requires_python),
         ("Requires-Dist", "; ".join(package.requires(release)), "; ".join(said.requires)),
     ]
-    if package.name in READERS and wheel is not None:
+    if package.name in READERS and job.file.kind == "wheel":
+        wheel = wheel or Wheel(client, job.file.url)  # not opened yet where the index serves metadata beside it
         engines = [Version(one.version) for one in derived.packages[ENGINE].releases] if ENGINE in derived.packages else []
         known = next((row for row in derived.ranges if (row.trainer, row.version) == (package.name, release.version)), None)
         found = accepted(wheel, job, engines, package.read)

@@ -108,6 +108,7 @@ def test_a_cpu_build_has_no_cuda_and_no_architectures(tmp_path: Path) -> None:
     [
         (b"\0sm_90a\0sm_80 sm_90 compute_90\0sm_70\0", ("sm_80", "sm_90", "compute_90")),
         (b"\0sm_100a sm_120\0", ("sm_100a", "sm_120")),
+        (b"\0unknown errorsm_75 sm_80 compute_90\0", ("sm_75", "sm_80", "compute_90")),  # torch 2.8
         (b"sm_90\0", ("sm_90",)),
         (b"\0needs sm_90 or newer\0sm_\0sm_x\0", None),
         (b"sm_" * 200_000, None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import struct
 import time
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,62 @@ def test_a_section_name_must_match_as_a_whole() -> None:
 def test_addresses_are_translated_through_the_loaded_segments(tmp_path: Path) -> None:
     path = put(tmp_path / "x.so", elf_file(("libcudart.so.12", "libtorch.so"), b"text\0"))
     assert elf.needed(path) == ["libcudart.so.12", "libtorch.so"]
+
+
+def test_version_needs_are_the_symbol_versions_asked_of_each_library(tmp_path: Path) -> None:
+    asked = {"libc.so.6": ("GLIBC_2.2.5", "GLIBC_2.34"), "libstdc++.so.6": ("CXXABI_1.3",)}
+    with elf.Elf(put(tmp_path / "x.so", elf_file(("libc.so.6",), versions=asked))) as library:
+        assert library.version_needs() == [
+            ("libc.so.6", "GLIBC_2.2.5"), ("libc.so.6", "GLIBC_2.34"), ("libstdc++.so.6", "CXXABI_1.3"),
+        ]  # fmt: skip
+        assert library.needed() == ["libc.so.6"]
+
+
+def test_version_needs_of_real_libraries_are_those_of_readelf() -> None:
+    # as `readelf -V` prints them
+    with elf.Elf(TORCH_NEEDS_CUDA_12) as library:
+        assert library.version_needs() == [("libc.so.6", "GLIBC_2.2.5")]
+    with elf.Elf(BUILT_FOR_NUMPY_1) as library:
+        assert library.version_needs() == [("libc.so.6", "GLIBC_2.2.5")]
+    with elf.Elf(BUILT_FOR_NUMPY_2) as library:
+        assert library.version_needs() == []
+
+
+def test_a_library_that_asks_for_no_versions_has_none(tmp_path: Path) -> None:
+    with elf.Elf(put(tmp_path / "x.so", elf_file(("libc.so.6",)))) as library:
+        assert library.version_needs() == []
+
+
+def test_damaged_version_needs_are_refused_or_bounded_and_never_slow(tmp_path: Path) -> None:
+    whole = elf_file(versions={"libc.so.6": ("GLIBC_2.2.5", "GLIBC_2.34"), "libm.so.6": ("GLIBC_2.29",)})
+    dice = random.Random(20261125)  # noqa: S311 - reproducible damage, not a secret
+    started, refused = time.perf_counter(), 0
+    for _ in range(600):
+        data = bytearray(whole)
+        for _ in range(dice.randint(1, 6)):
+            data[dice.randrange(176, len(data))] = dice.choice((0, 1, 0x7F, 0x80, 0xFF, dice.randrange(256)))
+        try:
+            with elf.Elf(put(tmp_path / "x.so", bytes(data))) as library:
+                assert len(library.version_needs()) <= elf.MAX_VERSION_NEEDS
+        except elf.NotElf:
+            refused += 1
+    assert refused > 50, "the damage reached what is parsed"
+    assert time.perf_counter() - started < 5
+
+
+def test_version_needs_that_point_at_themselves_end(tmp_path: Path) -> None:
+    data = bytearray(elf_file(versions={"libc.so.6": ("GLIBC_2.34",)}))
+    place = data.index(struct.pack("<HH", 1, 1), 176)
+    struct.pack_into("<H", data, place + 2, 0xFFFF)
+    struct.pack_into("<I", data, place + 16 + 12, 1 << 31)
+    with elf.Elf(put(tmp_path / "x.so", bytes(data))) as library, pytest.raises(elf.NotElf):
+        library.version_needs()
+    dynamic = data.index(struct.pack("<q", 0x6FFFFFFF))
+    struct.pack_into("<Q", data, dynamic + 8, 1 << 40)
+    struct.pack_into("<I", data, place + 12, 0)
+    struct.pack_into("<I", data, place + 16 + 12, 0)
+    with elf.Elf(put(tmp_path / "x.so", bytes(data))) as library:
+        assert library.version_needs() == [("libc.so.6", "GLIBC_2.34")]
 
 
 @pytest.mark.parametrize(
