@@ -17,6 +17,8 @@ PTX, SASS = 1, 2
 MIN_HEADER, MAX_HEADER = 48, 4096
 ARCHITECTURE_SPECIFIC = 0x100000
 """Flag of an entry for exactly one architecture, sm_90a. Confirmed by cuobjdump on vLLM's wheels."""
+FAMILY_SPECIFIC = 0x200000
+"""Flag of an entry for a family of architectures, sm_100f. Confirmed by the -arch option that nvcc leaves in the unpacked code."""
 MAX_ENTRIES = 2000000
 
 
@@ -54,7 +56,7 @@ def _entries(data, at, end, found, most):
         if not MIN_HEADER <= header <= MAX_HEADER:
             break
         if kind in (PTX, SASS):
-            suffix = "a" if flags & ARCHITECTURE_SPECIFIC else ""
+            suffix = "a" if flags & ARCHITECTURE_SPECIFIC else "f" if flags & FAMILY_SPECIFIC else ""
             name = "%s_%d%s" % ("compute" if kind == PTX else "sm", architecture, suffix)
             found[name] = found.get(name, 0) + 1
         count += 1

@@ -73,8 +73,8 @@ def _verneed(asked: Mapping[str, tuple[str, ...]], strings: bytes) -> bytes:
 def entry(name: str, code: bytes = b"code") -> bytes:
     """An entry of a fat binary, for one architecture as nvcc names it."""
     kind, _, number = name.partition("_")
-    flags = 0x100000 if number.endswith("a") else 0
-    architecture = int(number.rstrip("a"))
+    flags = {"a": 0x100000, "f": 0x200000}.get(number[-1], 0)
+    architecture = int(number.rstrip("af"))
     packed = struct.pack(
         "<HHIQIIHHIIIQ", 1 if kind == "compute" else 2, 0x101, 64, len(code), 0, 0, 0, 0, architecture, 0, 0, flags
     )

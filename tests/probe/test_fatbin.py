@@ -29,6 +29,11 @@ def test_entries_are_counted_by_kind_and_architecture(tmp_path: Path) -> None:
     assert counted(tmp_path, {".nv_fatbin": first + second}) == {"sm_80": 2, "sm_90a": 1, "compute_90": 1}
 
 
+def test_code_for_a_family_of_architectures_is_told_from_code_for_one(tmp_path: Path) -> None:
+    both = container(entry("sm_100f"), entry("sm_100"), entry("sm_100a"), entry("sm_120f"))
+    assert counted(tmp_path, {".nv_fatbin": both}) == {"sm_100f": 1, "sm_100": 1, "sm_100a": 1, "sm_120f": 1}
+
+
 def test_containers_are_padded_and_stand_in_several_sections(tmp_path: Path) -> None:
     sections = {
         ".nv_fatbin": container(entry("sm_75")) + bytes(24) + container(entry("sm_75")),
