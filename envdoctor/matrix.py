@@ -42,6 +42,7 @@ KINDS = ("curated", "derived")
 MANIFEST = "claims/derived/manifest.json"
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """Of one file of data; the largest of ours has 0.3 MB."""
+NO_MANIFEST = Manifest(generator="", read={})
 Row = TypeVar("Row", bound=msgspec.Struct)
 T = TypeVar("T")
 
@@ -93,7 +94,7 @@ class Matrix:
     def subjects(self) -> tuple[str, ...]:
         """Packages that have claims."""
         if self._subjects is None:
-            files = [name for folder in self._folders() for kind in KINDS for name in _listed(folder, f"claims/{kind}")]
+            files = [name for folder in self._folders() for kind in KINDS for name in self._listed(folder, f"claims/{kind}")]
             self._subjects = tuple(sorted({name.removesuffix(".jsonl") for name in files if name.endswith(".jsonl")}))
         return self._subjects
 
@@ -176,14 +177,10 @@ class Matrix:
             path = os.path.join(folder, MANIFEST)
             try:
                 data = _bytes(path)
-                self._manifests[folder] = (
-                    Manifest(generator="", read={}) if data is None else msgspec.json.decode(data, type=Manifest)
-                )
-            except msgspec.DecodeError as error:
-                if self.overlay is None or folder != self.overlay.folder or self.overlay.chosen:
-                    raise DataError(f"{path}: {error}") from error
-                self.passed_over.append(f"{path}: {error}")
-                self._manifests[folder] = Manifest(generator="", read={})
+                self._manifests[folder] = NO_MANIFEST if data is None else _manifest(path, data)
+            except DataError as error:
+                self._pass_over(folder, error)
+                self._manifests[folder] = NO_MANIFEST
         return self._manifests[folder]
 
     def _derived_from(self, package: str) -> str:
@@ -209,20 +206,33 @@ class Matrix:
             self._read[name] = self._first_readable(name, lambda path, data: _decoded(path, data, row)) or ()
         return self._read[name]  # type: ignore[return-value]
 
+    def _listed(self, folder: str, name: str) -> list[str]:
+        path = os.path.join(folder, name)
+        try:
+            return os.listdir(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            self._pass_over(folder, DataError(f"{path}: {error.strerror}"))
+            return []
+
     def _first_readable(self, name: str, decode: Callable[[str, bytes], T]) -> T | None:
         """What the first folder has that has the file; a damaged file of an overlay that nobody chose is passed over."""
         for folder in self._candidates(name):
             path = os.path.join(folder, name)
-            data = _bytes(path)
-            if data is None:
-                continue
             try:
-                return decode(path, data)
+                data = _bytes(path)
+                if data is not None:
+                    return decode(path, data)
             except DataError as error:
-                if self.overlay is None or folder != self.overlay.folder or self.overlay.chosen:
-                    raise
-                self.passed_over.append(str(error))
+                self._pass_over(folder, error)
         return None
+
+    def _pass_over(self, folder: str, error: DataError) -> None:
+        """Go on without a file of an overlay that nobody chose. Raises the error, if it is of any other folder."""
+        if self.overlay is None or folder != self.overlay.folder or self.overlay.chosen:
+            raise error
+        self.passed_over.append(str(error))
 
 
 def _is_derived(path: str) -> bool:
@@ -232,13 +242,6 @@ def _is_derived(path: str) -> bool:
 def _subject(path: str) -> str:
     """The package that a file of derived data is about."""
     return os.path.basename(path).removesuffix(".jsonl")
-
-
-def _listed(folder: str, name: str) -> list[str]:
-    try:
-        return os.listdir(os.path.join(folder, name))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _bytes(path: str) -> bytes | None:
@@ -252,6 +255,13 @@ def _bytes(path: str) -> bytes | None:
     if len(data) > MAX_FILE_BYTES:
         raise DataError(f"{path}: it is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB")
     return data
+
+
+def _manifest(path: str, data: bytes) -> Manifest:
+    try:
+        return msgspec.json.decode(data, type=Manifest)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _decoded(path: str, data: bytes, row: type[Row]) -> tuple[Row, ...]:

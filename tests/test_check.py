@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+import pytest
+
 from envdoctor.check import check, judge
 from envdoctor.facts import Unknown, need
-from envdoctor.findings import Doubt, Finding, Joint, Layer, Outcome, Severity
+from envdoctor.findings import Doubt, Finding, Joint, Layer, Outcome, Severity, Verdict
+from envdoctor.matrix import DataError, Matrix, Overlay
 from tests.factory import MATRIX, healthy, with_torch
+from tests.probe.samples import put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from envdoctor.facts import Facts
-    from envdoctor.matrix import Matrix
     from envdoctor.rules import Rule
 
 FOUND = Finding(
@@ -55,6 +60,61 @@ def test_a_crash_is_a_result_that_names_its_place() -> None:
     assert verdict.outcome is Outcome.CRASH
     assert verdict.crash is not None
     assert verdict.crash.startswith("KeyError: 'missing' (at ed999, line ")
+
+
+def test_a_verdict_rests_on_the_oldest_data_that_its_rule_asked_for(tmp_path: Path) -> None:
+    def row(read: str) -> str:
+        return json.dumps(
+            {"cuda": "12.4", "full_driver": None, "floor_driver": "525.60.13", "source": "https://example.org", "read": read}
+        )
+
+    put(tmp_path / "tables" / "cuda_releases.jsonl", f"{row('2026-03-04')}\n{row('2026-05-06')}\n")
+    put(tmp_path / "claims" / "derived" / "manifest.json", '{"generator":"x","read":{"torch":"2026-07-08","vllm":"2026-04-01"}}')
+    put(tmp_path / "claims" / "derived" / "builds" / "torch.jsonl", "")
+    matrix = Matrix(str(tmp_path))
+
+    def asking(*asked: Callable[[], object]) -> str | None:
+        def body() -> Iterator[Finding | Doubt]:
+            for one in asked:
+                one()
+            return iter(())
+
+        return judge(rule(body), healthy(), matrix).data_as_of
+
+    assert asking() is None
+    assert asking(matrix.cuda_releases) == "2026-05-06", "curated data is as old as its newest reading"
+    assert asking(matrix.torch_releases) == "2026-07-08", "derived data as the reading of its index"
+    assert asking(matrix.torch_releases, matrix.cuda_releases) == "2026-05-06"
+    assert asking(lambda: matrix.claims("vllm", "pins")) is None, "it has no claims"
+    assert asking(matrix.torch_releases) == "2026-07-08", "what another rule asked for does not count"
+
+
+@pytest.mark.parametrize(
+    ("day", "old"),
+    [
+        (None, False),
+        ("2026-11-25", False),
+        ("2026-09-26", False),
+        ("2026-09-25", True),
+        ("2024-01-01", True),
+        ("2027-01-01", False),
+    ],
+)
+def test_data_is_old_after_sixty_days(day: str | None, *, old: bool) -> None:
+    verdict = Verdict(code="ED999", title="x", joint=Joint.TORCH, outcome=Outcome.PASS, data_as_of=day)
+    assert verdict.rests_on_old_data("2026-11-25") is old
+
+
+def test_data_that_the_user_named_and_that_is_damaged_ends_the_check(tmp_path: Path) -> None:
+    put(tmp_path / "tables" / "cuda_releases.jsonl", "damaged")
+    matrix = Matrix(overlay=Overlay(str(tmp_path), chosen=True))
+
+    def body() -> Iterator[Finding | Doubt]:
+        matrix.cuda_releases()
+        return iter(())
+
+    with pytest.raises(DataError):
+        judge(rule(body), healthy(), matrix)
 
 
 def test_rules_are_selected_and_skipped_by_code_or_its_beginning() -> None:

@@ -186,6 +186,7 @@ def files(client: Client, index: Index, project: str) -> dict[Version, list[File
 
 def _by_release(project: str, packages: Iterable[DistributionPackage], page: str) -> dict[Version, list[File]]:
     found: dict[Version, list[File]] = defaultdict(list)
+    spelled: dict[Version, Version] = {}
     for one in packages:
         if one.package_type not in {"wheel", "sdist"} or one.version is None or len(one.filename) > MAX_NAME:
             continue
@@ -197,6 +198,8 @@ def _by_release(project: str, packages: Iterable[DistributionPackage], page: str
             continue
         if version.is_prerelease or version.local:
             continue
+        # 1.0 and 1.0.0 are one release, called the same whatever the order of the page: rows are found again by that name
+        spelled[version] = min(version, spelled.get(version, version), key=str)
         sha256 = one.digests.get("sha256", "")
         found[version].append(
             File(
@@ -210,4 +213,4 @@ def _by_release(project: str, packages: Iterable[DistributionPackage], page: str
                 metadata=(one.metadata_digests or {}).get("sha256", "") if one.has_metadata else None,
             )
         )
-    return dict(found)
+    return {spelled[version]: of for version, of in found.items()}

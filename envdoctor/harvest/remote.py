@@ -311,10 +311,11 @@ class RemoteFile(io.RawIOBase):
             parts.append(piece)
             length += len(piece)
         whole = b"".join(parts)
-        if not whole and wanted:
+        if length < wanted:  # it reaches behind the end of the stream
+            self._buffer = whole
             return None
         self._buffer = whole[wanted:]
-        self._stream_at += min(wanted, len(whole))
+        self._stream_at += wanted
         return whole[:wanted]
 
     def _from_pieces(self, first: int, wanted: int) -> bytes:

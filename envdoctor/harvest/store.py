@@ -11,6 +11,8 @@ import os
 import shutil
 import tempfile
 from contextlib import contextmanager
+from glob import escape as glob_escaped
+from glob import glob
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 GENERATOR = f"envdoctor matrix refresh {__version__}"
 HINT = "Name a folder that you may write, with room for 4 MB, by --into DIR."
 DERIVED = os.path.join("claims", "derived")
+FRESH = ".derived-"
+"""How the names of folders begin in which data is written before it is put in its place."""
 
 
 class Derived(msgspec.Struct, frozen=True):
@@ -85,7 +89,7 @@ def write(folder: str, derived: Derived, claims: Mapping[str, Iterable[Claim]]) 
     try:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         recover(folder)
-        fresh = tempfile.mkdtemp(prefix=".derived-", dir=os.path.dirname(target))
+        fresh = tempfile.mkdtemp(prefix=FRESH, dir=os.path.dirname(target))
         try:
             os.chmod(fresh, 0o755)  # noqa: S103 - mkdtemp's folder is for its owner alone; data is for everybody
             _write_all(fresh, derived, claims)
@@ -111,7 +115,9 @@ def _exchange(fresh: str, target: str) -> None:
 
 
 def recover(folder: str) -> None:
-    """Bring back the old data where a process died between the two renames of an exchange. Only for who holds the folder.
+    """Bring back the old data where a process died between the two renames of an exchange, and clear away what it was writing.
+
+    Only for who holds the folder.
 
     Raises:
         UserError: the folder cannot be written.
@@ -122,6 +128,8 @@ def recover(folder: str) -> None:
             os.rename(target + ".old", target)
         except OSError as error:
             raise UserError(f"{folder} cannot be written: {error.strerror}", HINT) from error
+    for left in glob(os.path.join(glob_escaped(os.path.dirname(target)), f"{FRESH}*")):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _write_all(base: str, derived: Derived, claims: Mapping[str, Iterable[Claim]]) -> None:

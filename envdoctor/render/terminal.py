@@ -180,7 +180,8 @@ def _old_data(report: Report, page: Page) -> Iterator[str]:
         return
     day = min(one.data_as_of for one in old if one.data_as_of)
     text = (
-        f"{plural(len(old), 'verdict')} ({', '.join(one.code for one in old)}) rest on compatibility data from {day}, "
+        f"{plural(len(old), 'verdict')} ({', '.join(one.code for one in old)}) {'rests' if len(old) == 1 else 'rest'} on "
+        f"compatibility data from {day}, "
         f"{age_days(day, page.today)} days ago, which does not know newer releases. `envdoctor matrix refresh` renews what comes "
         "from wheels, a newer envdoctor the rest."
     )

@@ -33,3 +33,20 @@ def test_a_report_is_valid_by_its_schema(story: Story) -> None:
 def test_the_probe_document_is_valid_by_its_schema() -> None:
     schema = json.loads((SCHEMAS / "facts-1.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(json.loads(encode(healthy())))
+
+
+def test_a_verdict_says_of_which_day_its_data_is_and_whether_that_is_long_past() -> None:
+    facts, report = examine(healthy(), MATRIX, Wishes(), 0.0)
+    schema = json.loads((SCHEMAS / "report-1.json").read_text())
+
+    def verdicts(today: str | None) -> dict[str, dict[str, object]]:
+        document = json.loads(render(report, facts, Page(today=today)))
+        jsonschema.Draft202012Validator(schema).validate(document)
+        return {one["code"]: one for one in document["verdicts"]}
+
+    assert "data_as_of" not in verdicts("2999-01-01")["ED101"]
+    day = verdicts(None)["ED102"]["data_as_of"]
+    assert isinstance(day, str)
+    assert "data_is_old" not in verdicts(None)["ED102"]
+    assert verdicts(day)["ED102"]["data_is_old"] is False
+    assert verdicts("2999-01-01")["ED102"]["data_is_old"] is True

@@ -106,3 +106,29 @@ def test_harmless_makes_controls_and_direction_overrides_visible() -> None:
 )
 def test_a_command_is_a_line_to_paste_whatever_is_in_it(argv: tuple[str, ...], line: str) -> None:
     assert shell(argv) == line
+
+
+def aged(*days: str | None, today: str | None) -> str:
+    """The page of verdicts that rest on data of these days."""
+    facts, report = examine(healthy(), MATRIX, Wishes(), 0.0)
+    verdicts = [msgspec.structs.replace(one, data_as_of=None) for one in report.verdicts]
+    for place, day in enumerate(days):
+        verdicts[place] = msgspec.structs.replace(verdicts[place], data_as_of=day)
+    return render(msgspec.structs.replace(report, verdicts=tuple(verdicts)), facts, Page(today=today))
+
+
+def test_old_data_is_told_with_the_rules_that_rest_on_it_its_day_and_what_renews_it() -> None:
+    page = aged("2026-09-01", "2026-08-31", "2026-11-01", None, today="2026-11-25").replace("\n  ", " ")
+    assert (
+        "old data: 2 verdicts (ED101, ED102) rest on compatibility data from 2026-08-31, 86 days ago, which does not know newer "
+        "releases. `envdoctor matrix refresh` renews what comes from wheels, a newer envdoctor the rest."
+    ) in page
+
+
+def test_one_old_verdict_is_told_in_the_singular() -> None:
+    assert "old data: 1 verdict (ED101) rests on" in aged("2026-08-31", today="2026-11-25")
+
+
+@pytest.mark.parametrize("today", [None, "2026-09-30", "2020-01-01"])
+def test_data_that_is_not_old_or_has_no_day_to_compare_with_is_not_told_of(today: str | None) -> None:
+    assert "old data" not in aged("2026-09-01", "2026-08-31", today=today)
