@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "diagnose": {"findings"},
     "prescribe": {"facts", "findings", "claims", "matrix", "views", "check", "suppose", "errors"},
     "stack": {"facts", "findings", "views", "wording"},
-    "stacks": {"facts", "claims", "matrix", "rows", "architectures"},
+    "stacks": {"facts", "claims", "matrix", "rows", "architectures", "pins"},
     "reasons": {"check", "claims", "facts", "findings", "matrix", "pins", "sources", "stack", "views"},
     "asking": {"claims", "errors", "matrix", "rows", "stacks", "suppose", "views", "wording"},
     "render": {"wording", "facts", "findings", "views", "stack", "stacks", "reasons", "render"},
