@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint types docs real bench clean
+.PHONY: help check test lint types docs real network bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ docs: $(READY) ## regenerate docs/rules and the JSON schemas (a test checks that
 
 real: $(READY) ## judge environments built from real wheels: up to 6 GB of disk, 20 minutes
 	$(BIN)/python -m pytest -q -s -m real tests/real
+
+network: $(READY) ## compare the data with what uv resolves: metadata only, 4 minutes
+	$(BIN)/python -m pytest -q -s -m network tests/real
 
 bench: $(READY) ## measure check against its peers in one run (ENV=path of a full environment, else one is built)
 	$(BIN)/python benchmarks/check_speed.py $(ENV)
