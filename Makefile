@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint types docs real verify data bench clean
+.PHONY: help check test lint types docs real network verify data bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ verify: $(READY) ## read ten random rows of the compatibility data from the pack
 data: $(READY) ## renew the compatibility data from the package index (up to 22 GB of traffic, 7 minutes; less where little is new)
 	$(BIN)/envdoctor matrix refresh --into envdoctor/data
 	$(BIN)/python -m tools.generate
+
+network: $(READY) ## compare the data with what uv resolves: metadata only, 4 minutes
+	$(BIN)/python -m pytest -q -s -m network tests/real
 
 bench: $(READY) ## measure check against its peers in one run (ENV=path of a full environment, else one is built)
 	$(BIN)/python benchmarks/check_speed.py $(ENV)

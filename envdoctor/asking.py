@@ -26,7 +26,8 @@ RANGED = (ENGINE, "torch", "transformers", *TRAINERS)
 WHY_HINT = (
     "Write exact versions, and what is known of the machine: envdoctor matrix why vllm==0.33.0 trl==1.16.0 driver=535 gpu=h100"
 )
-_COUNTED = re.compile(r"^[1-9]\d{0,2}x")
+_COUNT = re.compile(r"^[1-9]\d{0,2}x")
+"""How many of a GPU: "8x" of "8xh100"."""
 _WORD = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:===?|=)\s*([^\s=<>!~].*?)\s*")
 
 
@@ -45,7 +46,7 @@ def asked(matrix: Matrix, words: Mapping[str, str | None]) -> Asked:
     if len(trainers) > 1:
         raise UserError(f"--{trainers[0]} and --{trainers[1]} together: a stack has one trainer", "Ask for one at a time.")
     return Asked(
-        gpu=product(given["gpu"], matrix) if "gpu" in given else None,
+        gpu=product(given["gpu"], matrix, f"--gpu {given['gpu']}") if "gpu" in given else None,
         driver=given.get("driver"),
         python=given.get("python"),
         glibc=given.get("glibc"),
@@ -56,12 +57,16 @@ def asked(matrix: Matrix, words: Mapping[str, str | None]) -> Asked:
 EXAMPLES = {"driver": "535.161.08", "python": "3.11", "glibc": "2.31"}
 
 
-def product(key: str, matrix: Matrix) -> GpuProduct:
-    """A GPU by its key, "h100" or "8xh100". Raises UserError with the nearest one that is in the data."""
+def product(key: str, matrix: Matrix, said: str) -> GpuProduct:
+    """A GPU by its key, "h100" or "8xh100"; ``said`` is as the user wrote it.
+
+    Raises:
+        UserError: names the nearest GPU that is in the data.
+    """
     products = {row.key: row for row in matrix.gpu_products()}
-    name = _COUNTED.sub("", key.lower())
+    name = _COUNT.sub("", key.lower())
     if name not in products:
-        raise UserError(f"gpu {key}: this GPU is not in the data", nearest(name, products))
+        raise UserError(f"{said}: this GPU is not in the data", nearest(name, products))
     return products[name]
 
 
@@ -90,7 +95,7 @@ def wishes(matrix: Matrix, words: tuple[str, ...]) -> dict[str, str]:
         if name in found:
             raise UserError(f"{name} is named twice", WHY_HINT)
         if name == "gpu":
-            product(value, matrix)
+            product(value, matrix, repr(word))
         elif parsed(value) is None:
             raise UserError(f"{word!r}: {value!r} is not a version", WHY_HINT)
         elif name not in MACHINE and name not in known(matrix):

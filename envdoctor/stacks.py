@@ -9,6 +9,7 @@ that were there when it was released.
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +19,7 @@ from envdoctor.architectures import Reach, capability, reach
 from envdoctor.claims import DecisionKind, admits, decide, specifier
 from envdoctor.facts import Known, Unknown
 from envdoctor.notes import forward_compatible
+from envdoctor.pins import satisfiable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -149,9 +151,15 @@ class _Looking:
         cuda = self._cuda(torch, built)
         self._driver(cuda)
         self._gpu(torch, built, cuda)
-        trainer = self._add_trainer(versions, release)
-        pythons = self._pythons(release, torch, trainer, versions)
         glibc = self._glibc(release, torch, built)
+        own = [release.requires_python, torch.python if torch is not None else None]
+        self._pythons(own)
+        fault = self._fault(versions)
+        if fault is not None:  # else every transformers would be refused for what is the engine's own
+            raise _Refused("runtime", fault)
+        trainer = self._add_trainer(versions, release)
+        library = dict(self.transformers)[versions["transformers"]]
+        pythons = self._pythons([*own, library.requires_python, trainer.requires_python if trainer is not None else None])
         return Stack(
             versions={name: str(one) for name, one in versions.items()},
             cuda=None if cuda is None else cuda.cuda,
@@ -234,7 +242,7 @@ class _Looking:
                 continue
             together = {**versions, self.trainer: version}
             found = self._transformers(together, max(engine.uploaded or "", release.uploaded or ""))
-            if found is not None and not self._broken({**together, "transformers": found}):
+            if found is not None and self._fault({**together, "transformers": found}) is None:
                 versions |= {self.trainer: version, "transformers": found}
                 return release
             seen = f"a transformers that {self.trainer} {version} takes, too"
@@ -244,9 +252,9 @@ class _Looking:
         if found is None:
             raise _Refused("transformers", "no transformers release goes with it")
         versions["transformers"] = found
-        broken = self._broken(versions)
-        if broken is not None:
-            raise _Refused("runtime", f"{broken.says}")
+        fault = self._fault(versions)
+        if fault is not None:
+            raise _Refused("runtime", fault)
         return None
 
     def _takes(self, version: Version, release: Release, engine: Version, engine_release: Release) -> bool:
@@ -267,11 +275,43 @@ class _Looking:
         fits = [(one, row) for one, row in self.transformers if all(admits(text, one) for text in ranges)]
         before = [one for one, row in fits if (row.uploaded or "9") <= day]
         ordered = before or [one for one, _ in reversed(fits)]
-        return next((one for one in ordered if self._broken({**versions, "transformers": one}) is None), None)
+        return next((one for one in ordered if self._fault({**versions, "transformers": one}) is None), None)
 
     def _holds_otherwise(self, claim: Claim, versions: dict[str, Version]) -> bool:
         """Whether the claim's other conditions are met by the stack."""
         return all(name in versions and admits(spec, versions[name]) for name, spec in claim.when.items())
+
+    def _fault(self, versions: dict[str, Version]) -> str | None:
+        """What speaks against these versions and what they pin beside them, in words."""
+        everything = self._with_what_they_pin(versions)
+        broken = self._broken(everything)
+        return self._clash(everything) if broken is None else broken.says
+
+    def _with_what_they_pin(self, versions: dict[str, Version]) -> dict[str, Version]:
+        """The versions and those that come along by exact pins: vllm 0.7.3 brings ray 2.40.0."""
+        everything = dict(versions)
+        waiting = list(versions)
+        while waiting:
+            name = waiting.pop(0)
+            for other, spec in self._pins(name, everything[name]).items():
+                exact = _exact(spec)
+                if exact is not None and other not in everything:
+                    everything[other] = exact
+                    waiting.append(other)
+        return everything
+
+    def _clash(self, versions: dict[str, Version]) -> str | None:
+        """Two that want a third, which neither brings, in ranges without a common release."""
+        wishes: dict[str, dict[str, str]] = {}
+        for name, one in versions.items():
+            for other, spec in self._pins(name, one).items():
+                if other not in versions and not other.startswith("__"):
+                    wishes.setdefault(other, {}).setdefault(spec, f"{name} {one}")
+        for package, ranges in wishes.items():
+            for (one_range, who), (other_range, other) in combinations(ranges.items(), 2):
+                if not satisfiable((one_range, other_range)):
+                    return f"{who} needs {package}{one_range}, {other} needs {package}{other_range}"
+        return None
 
     def _broken(self, versions: dict[str, Version]) -> Claim | None:
         """The first claim that these versions break, virtual packages included as far as they were asked for."""
@@ -302,12 +342,8 @@ class _Looking:
     def _pins(self, name: str, version: Version) -> dict[str, str]:
         return {key: spec for claim in self._about(name, version) if claim.topic == "pins" for key, spec in claim.then.items()}
 
-    def _pythons(
-        self, release: Release, torch: TorchRelease | None, trainer: Release | None, versions: dict[str, Version]
-    ) -> tuple[str, ...]:
-        others = {str(version): row for version, row in self.transformers}
-        ranges = [release.requires_python, torch.python if torch else None, trainer.requires_python if trainer else None]
-        ranges.append(others[str(versions["transformers"])].requires_python)
+    def _pythons(self, ranges: Iterable[str | None]) -> tuple[str, ...]:
+        """The Pythons that all these ranges admit."""
         fits = tuple(one for one in PYTHONS if all(admits(text, Version(f"{one}.9")) for text in ranges if text))
         if self.asked.python is not None:
             wanted = ".".join(self.asked.python.split(".")[:2])

@@ -14,7 +14,7 @@ from envdoctor.harvest.compare import differences
 from envdoctor.harvest.plan import PACKAGES
 from envdoctor.matrix import DATA, MANIFEST
 from envdoctor.overlay import home, opened
-from envdoctor.wording import harmless, plural
+from envdoctor.wording import harmless, nearest, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,7 +58,7 @@ def refresh(
 
     unknown = next((name for name in packages if name not in PACKAGES), None)
     if unknown is not None:
-        raise UserError(f"--package {unknown}: this package is not read", f"Read are: {', '.join(PACKAGES)}.")
+        raise UserError(f"--package {unknown}: this package is not read", f"{nearest(unknown, PACKAGES)} Read are {', '.join(PACKAGES)}.")
     target = into or home(environ)
     started = time.monotonic()
     client, index = Client(), configured(environ, folder, url)

@@ -60,7 +60,8 @@ def planned(wishes: Mapping[str, str], matrix: Matrix) -> tuple[Facts, dict[str,
     machine = {name: wishes[name] for name in VIRTUAL if name in wishes}
     # the GPU before the driver that was said beside it; and a package after those it pins, which must be there to be judged
     ordered = {name: packages[name] for name in sorted(packages, key=lambda name: len(known_pins(name, packages[name], matrix)))}
-    return supposing(_nothing(wishes.get("python")), {**ordered, **machine}, matrix), brought
+    read = min((day for name, day in matrix.packages().items() if name in packages), default="")
+    return supposing(_nothing(wishes.get("python"), read), {**ordered, **machine}, matrix), brought
 
 
 def _exact(spec: str) -> str | None:
@@ -70,8 +71,11 @@ def _exact(spec: str) -> str | None:
     return str(Version(clauses[0].version))
 
 
-def _nothing(python: str | None) -> Facts:
-    """A machine of which nothing is known but that it runs Linux on x86_64, with an empty environment."""
+def _nothing(python: str | None, read: str) -> Facts:
+    """A machine of which nothing is known but that it runs Linux on x86_64, with an empty environment.
+
+    ``read`` is the day of the data that speaks for the packages which come into it.
+    """
     unknown = NOT_SAID
     via = "the plan"
     interpreter = Interpreter(
@@ -94,7 +98,7 @@ def _nothing(python: str | None) -> Facts:
     return Facts(
         schema_version=SCHEMA_VERSION,
         probe_version="none",
-        taken_at="",
+        taken_at=read,
         probe_seconds=0.0,
         target=Target(spec="plan", chosen="named on the command line"),
         host=Host(

@@ -1,4 +1,4 @@
-"""Real environments are downloads of gigabytes: nobody starts them by a plain ``pytest``."""
+"""What downloads gigabytes or asks the package index is not started by a plain ``pytest``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+WANTED = {"real": "downloads gigabytes of wheels; run `make real`", "network": "asks the package index; run `make network`"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "real" in config.getoption("markexpr"):
-        return
-    skip = pytest.mark.skip(reason="downloads gigabytes of wheels; run `make real`")
+    chosen = config.getoption("markexpr")
     for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(skip)
+        for marker, why in WANTED.items():
+            if HERE in item.path.parents and item.get_closest_marker(marker) is not None and marker not in chosen:
+                item.add_marker(pytest.mark.skip(reason=why))
