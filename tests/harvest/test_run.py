@@ -17,7 +17,7 @@ from envdoctor.harvest.journal import JOURNAL
 from tests.cli.test_cli import run
 from tests.harvest.samples import metadata
 from tests.harvest.server import saying
-from tests.harvest.stock import PACKAGES, VLLM, add_vllm, contents, refreshed, stock
+from tests.harvest.stock import PACKAGES, TRL_CODE, VLLM, add_trl, add_vllm, contents, refreshed, stock
 from tests.probe.samples import put
 
 if TYPE_CHECKING:
@@ -137,6 +137,17 @@ def test_an_index_with_a_password_is_read_and_the_password_is_nowhere(index: Ind
     assert done.returncode == 1
     assert "s3cret" not in done.stdout + done.stderr
     assert not any(b"s3cret" in data for data in contents(tmp_path / "data", journal=True).values())
+
+
+def test_what_parsers_warn_of_in_pages_and_code_is_not_printed(index: Index, tmp_path: Path) -> None:
+    stock(index)
+    add_trl(index, "1.1", TRL_CODE.format("0.7.0", "0.7.1") + "x = '\\d'\n")
+    index.manners["/simple/numpy/"] = saying(
+        200, b'<?xml version="1.0"?><html><a href="x">numpy-1.0.tar.gz</a></html>', Content_Type="text/html"
+    )
+    done = run("matrix", "refresh", "--index", index.url, "--into", str(tmp_path), *NAMES, PYTHONWARNINGS="default")
+    assert "Warning" not in done.stderr
+    assert [row.version for row in store.load(str(tmp_path)).ranges] == ["1.0", "1.1"]
 
 
 def test_a_package_that_is_not_read_exits_with_2_and_the_nearest_one(tmp_path: Path) -> None:
