@@ -6,6 +6,7 @@ import gzip
 import inspect
 import io
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ from envdoctor.harvest.remote import TAIL_BYTES, Client, RemoteFile, Streamed, U
 from tests.harvest.server import broken_off, busy, chunked, endless, hanging_up, saying, whole
 
 if TYPE_CHECKING:
-    from tests.harvest.server import Index
+    from tests.harvest.server import Handler, Index
 
 BYTES = random.Random(1).randbytes(200_000)  # noqa: S311 - the same bytes each time
 PATH = "/files/x/x-1.0-py3-none-any.whl"
@@ -222,6 +223,24 @@ def test_redirections_are_followed_with_the_range_and_their_bodies_are_not_read(
     assert client.part(f"{index.root}/files/old", 3, 5) == (BYTES[3:6], len(BYTES))
     assert [one.range for one in index.asked] == ["bytes=3-5"] * 2
     index.manners["/files/old"] = saying(307, b"", Location=url, Content_Length="99999999999")
+    assert client.part(f"{index.root}/files/old", 3, 5) == (BYTES[3:6], len(BYTES))
+
+
+def test_a_redirection_whose_body_never_ends_is_followed_at_once(index: Index, client: Client) -> None:
+    url = put(index)
+
+    def manner(handler: Handler) -> bool:
+        handler.send_response(302)
+        handler.send_header("Location", url)
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        handler.close_connection = True
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(bytes(65536))
+        return True
+
+    index.manners["/files/old"] = manner
     assert client.part(f"{index.root}/files/old", 3, 5) == (BYTES[3:6], len(BYTES))
 
 

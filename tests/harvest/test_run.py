@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envdoctor.facts import encode
 from envdoctor.harvest import store
 from envdoctor.harvest.journal import JOURNAL
 from tests.cli.test_cli import run
+from tests.factory import healthy
 from tests.harvest.samples import metadata
 from tests.harvest.server import saying
 from tests.harvest.stock import PACKAGES, TRL_CODE, VLLM, add_trl, add_vllm, contents, refreshed, stock
@@ -163,6 +165,26 @@ def test_a_folder_that_cannot_be_written_exits_with_2(index: Index, tmp_path: Pa
     assert done.returncode == 2
     assert "cannot be written: Not a directory" in done.stderr
     assert index.asked == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_the_right_to_write_exits_with_2_and_is_left_alone(index: Index, tmp_path: Path) -> None:
+    stock(index)
+    folder = tmp_path / "data"
+    for filled in (False, True):
+        if filled:
+            folder.chmod(0o755)
+            refresh(index, folder, *NAMES)
+            add_vllm(index, "0.7.2")
+        else:
+            folder.mkdir()
+        before = contents(folder)
+        folder.chmod(0o555)
+        done = refresh(index, folder, *NAMES)
+        assert done.returncode == 2
+        assert "cannot be written: Permission denied" in done.stderr
+        assert contents(folder) == before
+    folder.chmod(0o755)
 
 
 def test_damaged_data_in_the_folder_exits_with_2_and_stays(index: Index, tmp_path: Path) -> None:
@@ -314,7 +336,8 @@ def test_diff_against_nothing_exits_with_2_and_says_how_to_make_it(words: list[s
 def test_a_check_with_refreshed_data_says_its_day(index: Index, tmp_path: Path) -> None:
     stock(index)
     refreshed(index, tmp_path)
-    done = run("check", sys.executable, "--data", str(tmp_path), "--format", "json")
+    put(tmp_path / "facts.json", encode(healthy()))
+    done = run("check", f"saved:{tmp_path}/facts.json", "--data", str(tmp_path), "--format", "json")
     assert done.returncode in {0, 1}, done.stderr
     days = [one["data_as_of"] for one in json.loads(done.stdout)["verdicts"] if "data_as_of" in one]
     assert days
