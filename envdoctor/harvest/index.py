@@ -8,7 +8,7 @@ import os
 import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import msgspec
 from packaging.utils import canonicalize_name
@@ -184,6 +184,13 @@ def files(client: Client, index: Index, project: str) -> dict[Version, list[File
     return _by_release(project, page.packages[:MAX_FILES], answer.url)
 
 
+def _with_password(url: str, page: str) -> str:
+    """The address with the user and password of the page, if it is on the same server and has none itself, as pip does it."""
+    file, (scheme, place, *_) = urlsplit(url), urlsplit(page)
+    _, secret, server = place.rpartition("@")
+    return urlunsplit(file._replace(netloc=place)) if secret and (file.scheme, file.netloc) == (scheme, server) else url
+
+
 def _by_release(project: str, packages: Iterable[DistributionPackage], page: str) -> dict[Version, list[File]]:
     found: dict[Version, list[File]] = defaultdict(list)
     spelled: dict[Version, Version] = {}
@@ -204,7 +211,7 @@ def _by_release(project: str, packages: Iterable[DistributionPackage], page: str
         found[version].append(
             File(
                 name=one.filename,
-                url=urljoin(page, one.url),
+                url=_with_password(urljoin(page, one.url), page),
                 kind=one.package_type,
                 sha256=sha256 if _SHA256.fullmatch(sha256) else None,
                 requires_python=one.requires_python if len(one.requires_python or "") <= MAX_SPECIFIER else None,

@@ -6,6 +6,7 @@ import os
 import random
 import sys
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 from envdoctor.errors import UserError
@@ -62,7 +63,8 @@ def refresh(
     target = into or home(environ)
     started = time.monotonic()
     client, index = Client(), configured(environ, folder, url)
-    with store.locked(target), Progress(sys.stderr) as tell:
+    with store.locked(target), Progress(sys.stderr) as tell, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of parsers, about strangers' pages and code
         store.recover(target)
         old = store.load(into) if into is not None else store.of(opened(None, environ))
         tell.begin(f"reading {plural(len(packages or PACKAGES), 'package')} from the package index ({index.chosen})")
@@ -105,7 +107,9 @@ def verify(environ: Mapping[str, str], folder: str, *, rows: int, seed: int | No
     if not derived.packages:
         raise UserError("there is no derived data to verify", "Make some with: envdoctor matrix refresh")
     chosen = random.SystemRandom().randrange(1_000_000) if seed is None else seed
-    checked = compare(Client(), configured(environ, folder, url), derived, rows, chosen)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of parsers, about strangers' pages and code
+        checked = compare(Client(), configured(environ, folder, url), derived, rows, chosen)
     for one in checked:
         if one.unread is not None:
             sys.stdout.write(harmless(f"?       {one.package} {one.version}: could not be read: {one.unread}") + "\n")

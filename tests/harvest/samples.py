@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -32,7 +33,7 @@ def archive(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) ->
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as file:
         for name, content in members.items():
-            file.writestr(name, content)
+            file.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), content, method)  # the same bytes each time
     return out.getvalue()
 
 
@@ -40,9 +41,9 @@ def sdist(name: str, version: str, said: bytes | None, members: Mapping[str, byt
     """A source archive (tar.gz), PKG-INFO after the members."""
     out = io.BytesIO()
     inside = dict(members or {}) | ({"PKG-INFO": said} if said is not None else {})
-    with tarfile.open(fileobj=out, mode="w:gz") as file:
+    with tarfile.open(fileobj=out, mode="w") as file:
         for path, content in inside.items():
             info = tarfile.TarInfo(f"{name}-{version}/{path}")
             info.size = len(content)
             file.addfile(info, io.BytesIO(content))
-    return out.getvalue()
+    return gzip.compress(out.getvalue(), mtime=0)

@@ -122,6 +122,13 @@ def test_a_bomb_that_announces_little_is_cut_where_it_announces(index: Index, cl
         Wheel(client, put(index, bytes(content))).read("x/zeros")
 
 
+def test_a_member_that_is_shorter_than_announced_is_refused(index: Index, client: Client) -> None:
+    content = bytearray(wheel("x", "1.0", SAID, {"x/a.py": b"x = 1\n" * 50}))
+    struct.pack_into("<I", content, content.index(b"PK\x01\x02") + 24, 1000)
+    with pytest.raises(Unreadable, match=r"x/a\.py has 300 bytes where 1000 were announced"):
+        Wheel(client, put(index, bytes(content))).read("x/a.py")
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_methods_that_unpack_without_a_limit_are_refused(index: Index, client: Client, tmp_path: Path, method: int) -> None:
     found = Wheel(client, put(index, archive({"x/zeros": bytes(1_000_000)}, method)))
@@ -242,6 +249,13 @@ def test_a_link_or_a_folder_called_pkg_info_is_none(index: Index, client: Client
             file.addfile(info)
     with pytest.raises(Unreadable, match="it holds no PKG-INFO"):
         sdist_metadata(client, put(index, out.getvalue(), "x-1.0.tar.gz"))
+
+
+def test_an_sdist_of_too_many_members_is_left(index: Index, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 10)
+    members = {f"{number}.py": b"" for number in range(20)}
+    with pytest.raises(Unreadable, match="it holds no PKG-INFO"):
+        sdist_metadata(client, put(index, sdist("x", "1.0", SAID, members), "x-1.0.tar.gz"))
 
 
 def test_an_sdist_that_is_too_large_is_left(index: Index, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

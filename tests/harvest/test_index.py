@@ -196,6 +196,33 @@ def test_a_password_in_the_address_is_sent_and_never_said(index: Index, client: 
     assert "s3cret" not in str(why.value)
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize("href", ["../../files/x/f.whl", "{root}/files/x/f.whl"])
+def test_a_password_of_the_index_is_sent_to_its_own_files(index: Index, client: Client, href: str, *, as_json: bool) -> None:
+    index.json = as_json
+    index.add("x", WHEEL, b"", href=href.format(root=index.root))
+    secret = indexes.Index(index.url.replace("http://", "http://user:s3cret@"), "--index")
+    ((one,),) = files(client, secret, "x").values()
+    assert one.url == f"{index.root.replace('http://', 'http://user:s3cret@')}/files/x/f.whl"
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "http://127.0.0.2:{port}/f.whl",
+        "http://127.0.0.1:1/f.whl",
+        "https://127.0.0.1:{port}/f.whl",
+        "http://a:b@127.0.0.1:{port}/f.whl",
+    ],
+)
+def test_a_password_of_the_index_is_sent_to_no_other_server(index: Index, client: Client, href: str) -> None:
+    href = href.format(port=index.server.server_port)
+    index.add("x", WHEEL, b"", href=href)
+    secret = indexes.Index(index.url.replace("http://", "http://user:s3cret@"), "--index")
+    ((one,),) = files(client, secret, "x").values()
+    assert one.url == href
+
+
 @pytest.mark.parametrize(
     "address", ["user:s3cret@host/simple", "ftp://user:s3cret@host/", "http://user:s3cret@", "http://user:s3[cret@host/",
                 "http://user:s3cret@h\u2100st/", "", "x", "name=ftp://s3cret", "http:///simple"],

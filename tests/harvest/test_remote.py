@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import inspect
 import io
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +18,7 @@ from envdoctor.harvest.remote import TAIL_BYTES, Client, RemoteFile, Streamed, U
 from tests.harvest.server import broken_off, busy, chunked, endless, hanging_up, saying, whole
 
 if TYPE_CHECKING:
-    from tests.harvest.server import Index
+    from tests.harvest.server import Handler, Index
 
 BYTES = random.Random(1).randbytes(200_000)  # noqa: S311 - the same bytes each time
 PATH = "/files/x/x-1.0-py3-none-any.whl"
@@ -140,6 +142,16 @@ def test_a_size_that_only_an_archive_announces_is_not_held_in_memory(index: Inde
     assert index.asked == []
 
 
+def test_a_body_that_is_packed_otherwise_than_said_or_unpacks_without_end_is_left(index: Index, client: Client) -> None:
+    url = put(index)
+    index.manners[PATH] = saying(206, BYTES[10:20], Content_Range="bytes 10-19/200000", Content_Encoding="gzip")
+    with pytest.raises(Unreadable, match="broke off: ContentDecodingError"):
+        client.part(url, 10, 19)
+    index.manners[PATH] = saying(200, gzip.compress(bytes(50_000_000)), Content_Encoding="gzip")
+    with pytest.raises(Unreadable, match="more than 1000000 bytes"):
+        client.whole(url, 1_000_000)
+
+
 # --- servers that are busy, gone, elsewhere
 
 
@@ -214,6 +226,24 @@ def test_redirections_are_followed_with_the_range_and_their_bodies_are_not_read(
     assert client.part(f"{index.root}/files/old", 3, 5) == (BYTES[3:6], len(BYTES))
 
 
+def test_a_redirection_whose_body_never_ends_is_followed_at_once(index: Index, client: Client) -> None:
+    url = put(index)
+
+    def manner(handler: Handler) -> bool:
+        handler.send_response(302)
+        handler.send_header("Location", url)
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        handler.close_connection = True
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(bytes(65536))
+        return True
+
+    index.manners["/files/old"] = manner
+    assert client.part(f"{index.root}/files/old", 3, 5) == (BYTES[3:6], len(BYTES))
+
+
 @pytest.mark.parametrize("target", ["/files/old", "file:///etc/passwd", "http://[", ""])
 def test_redirections_in_a_circle_or_to_no_address_end(index: Index, client: Client, target: str) -> None:
     index.manners["/files/old"] = saying(302, b"", Location=target)
@@ -224,23 +254,36 @@ def test_redirections_in_a_circle_or_to_no_address_end(index: Index, client: Cli
 # --- a file
 
 
-@SAME_SERVER
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 210_000), st.integers(-1, 30_000), st.sampled_from(["read", "fetch", "follow"])), max_size=8
-    )
+READS = st.tuples(
+    st.integers(0, 210_000), st.integers(-1, 30_000), st.integers(0, 40_000), st.sampled_from(["read", "fetch", "follow"])
 )
+
+
+@SAME_SERVER
+@given(st.lists(READS, max_size=8))
 def test_reads_at_random_places_give_the_bytes_of_the_file(
-    index: Index, client: Client, reads: list[tuple[int, int, str]]
+    index: Index, client: Client, reads: list[tuple[int, int, int, str]]
 ) -> None:
     file = RemoteFile(client, put(index))
-    for place, length, how in reads:
+    for place, length, ahead, how in reads:
         if how == "fetch":
-            file.fetch(place, length)
-        elif how == "follow" and place < len(BYTES) and length > 0:
-            file.follow(place, length)
+            file.fetch(place, ahead)
+        elif how == "follow" and place < len(BYTES) and ahead > 0:
+            file.follow(place, ahead)
         assert file.seek(place) == place == file.tell()
         assert file.read(length) == (BYTES[place:] if length < 0 else BYTES[place : place + length])
+
+
+def test_a_read_that_reaches_behind_the_end_of_a_stream_has_all_its_bytes(index: Index, client: Client) -> None:
+    file = RemoteFile(client, put(index))
+    assert file.readable()
+    assert file.seekable()
+    file.follow(0, 1000)
+    assert file.read(400) == BYTES[:400]
+    assert file.read(1000) == BYTES[400:1400]
+    assert file.read(10) == BYTES[1400:1410]
+    file.seek(0)
+    assert file.readall() == BYTES
 
 
 @SAME_SERVER

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envdoctor.facts import encode
 from envdoctor.harvest import store
 from envdoctor.harvest.journal import JOURNAL
 from tests.cli.test_cli import run
+from tests.factory import healthy
 from tests.harvest.samples import metadata
 from tests.harvest.server import saying
-from tests.harvest.stock import PACKAGES, VLLM, add_vllm, contents, refreshed, stock
+from tests.harvest.stock import PACKAGES, TRL_CODE, VLLM, add_trl, add_vllm, contents, refreshed, stock
 from tests.probe.samples import put
 
 if TYPE_CHECKING:
@@ -139,6 +141,17 @@ def test_an_index_with_a_password_is_read_and_the_password_is_nowhere(index: Ind
     assert not any(b"s3cret" in data for data in contents(tmp_path / "data", journal=True).values())
 
 
+def test_what_parsers_warn_of_in_pages_and_code_is_not_printed(index: Index, tmp_path: Path) -> None:
+    stock(index)
+    add_trl(index, "1.1", TRL_CODE.format("0.7.0", "0.7.1") + "x = '\\d'\n")
+    index.manners["/simple/numpy/"] = saying(
+        200, b'<?xml version="1.0"?><html><a href="x">numpy-1.0.tar.gz</a></html>', Content_Type="text/html"
+    )
+    done = run("matrix", "refresh", "--index", index.url, "--into", str(tmp_path), *NAMES, PYTHONWARNINGS="default")
+    assert "Warning" not in done.stderr
+    assert [row.version for row in store.load(str(tmp_path)).ranges] == ["1.0", "1.1"]
+
+
 def test_a_package_that_is_not_read_exits_with_2_and_the_nearest_one(tmp_path: Path) -> None:
     done = run("matrix", "refresh", "--package", "vlm", "--into", str(tmp_path / "data"))
     assert done.returncode == 2
@@ -152,6 +165,26 @@ def test_a_folder_that_cannot_be_written_exits_with_2(index: Index, tmp_path: Pa
     assert done.returncode == 2
     assert "cannot be written: Not a directory" in done.stderr
     assert index.asked == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_the_right_to_write_exits_with_2_and_is_left_alone(index: Index, tmp_path: Path) -> None:
+    stock(index)
+    folder = tmp_path / "data"
+    for filled in (False, True):
+        if filled:
+            folder.chmod(0o755)
+            refresh(index, folder, *NAMES)
+            add_vllm(index, "0.7.2")
+        else:
+            folder.mkdir()
+        before = contents(folder)
+        folder.chmod(0o555)
+        done = refresh(index, folder, *NAMES)
+        assert done.returncode == 2
+        assert "cannot be written: Permission denied" in done.stderr
+        assert contents(folder) == before
+    folder.chmod(0o755)
 
 
 def test_damaged_data_in_the_folder_exits_with_2_and_stays(index: Index, tmp_path: Path) -> None:
@@ -303,7 +336,8 @@ def test_diff_against_nothing_exits_with_2_and_says_how_to_make_it(words: list[s
 def test_a_check_with_refreshed_data_says_its_day(index: Index, tmp_path: Path) -> None:
     stock(index)
     refreshed(index, tmp_path)
-    done = run("check", sys.executable, "--data", str(tmp_path), "--format", "json")
+    put(tmp_path / "facts.json", encode(healthy()))
+    done = run("check", f"saved:{tmp_path}/facts.json", "--data", str(tmp_path), "--format", "json")
     assert done.returncode in {0, 1}, done.stderr
     days = [one["data_as_of"] for one in json.loads(done.stdout)["verdicts"] if "data_as_of" in one]
     assert days

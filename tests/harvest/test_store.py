@@ -175,6 +175,17 @@ def test_recovery_does_nothing_where_nothing_is_lost_or_there(tmp_path: Path) ->
     assert store.load(str(tmp_path)) == before
 
 
+def test_a_recovery_that_fails_is_an_error_that_the_user_can_act_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "claims" / "derived.old" / "manifest.json")
+
+    def forbidden(*_: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "rename", forbidden)
+    with pytest.raises(UserError, match="cannot be written: Permission denied"):
+        store.recover(str(tmp_path))
+
+
 # --- locks
 
 
