@@ -59,7 +59,9 @@ def refresh(
 
     unknown = next((name for name in packages if name not in PACKAGES), None)
     if unknown is not None:
-        raise UserError(f"--package {unknown}: this package is not read", f"{nearest(unknown, PACKAGES)} Read are {', '.join(PACKAGES)}.")
+        raise UserError(
+            f"--package {unknown}: this package is not read", f"{nearest(unknown, PACKAGES)} Read are {', '.join(PACKAGES)}."
+        )
     target = into or home(environ)
     started = time.monotonic()
     client, index = Client(), configured(environ, folder, url)
