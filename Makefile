@@ -47,7 +47,8 @@ data: $(READY) ## renew the compatibility data from the package index (up to 22 
 network: $(READY) ## compare the data with what uv resolves: metadata only, 4 minutes
 	$(BIN)/python -m pytest -q -s -m network tests/real
 
-bench: $(READY) ## measure check against its peers in one run (ENV=path of a full environment, else one is built)
+bench: $(READY) ## measure check and matrix against their peers (ENV=path of a full environment, else one is built)
+	$(BIN)/python benchmarks/matrix_speed.py
 	$(BIN)/python benchmarks/check_speed.py $(ENV)
 
 clean: ## remove what the targets above made

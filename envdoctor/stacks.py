@@ -236,18 +236,20 @@ class _Looking:
     def _add_trainer(self, versions: dict[str, Version], engine: Release) -> Release | None:
         """Choose the newest trainer that takes the engine, with a transformers that both take; and put both into ``versions``."""
         spec = self.asked.packages.get(self.trainer, "")
-        seen = "transformers"
+        against: list[str] = []
         for version, release in self.trainers:
             if not admits(spec, version) or not self._takes(version, release, versions[ENGINE], engine):
                 continue
             together = {**versions, self.trainer: version}
-            found = self._transformers(together, max(engine.uploaded or "", release.uploaded or ""))
-            if found is not None and self._fault({**together, "transformers": found}) is None:
+            fault = self._fault(together)
+            day = max(engine.uploaded or "", release.uploaded or "")
+            found = self._transformers(together, day) if fault is None else None
+            if found is not None:
                 versions |= {self.trainer: version, "transformers": found}
                 return release
-            seen = f"a transformers that {self.trainer} {version} takes, too"
+            against.append(fault or f"there is no transformers that {self.trainer} {version} takes, too")
         if self.must_have_trainer:
-            raise _Refused("trainer", f"no {self.trainer}{spec} takes it" if seen == "transformers" else f"there is not {seen}")
+            raise _Refused("trainer", against[0] if against else f"no {self.trainer}{spec} takes it")
         found = self._transformers(versions, engine.uploaded or "")
         if found is None:
             raise _Refused("transformers", "no transformers release goes with it")
@@ -284,8 +286,7 @@ class _Looking:
     def _fault(self, versions: dict[str, Version]) -> str | None:
         """What speaks against these versions and what they pin beside them, in words."""
         everything = self._with_what_they_pin(versions)
-        broken = self._broken(everything)
-        return self._clash(everything) if broken is None else broken.says
+        return self._broken(everything) or self._clash(everything)
 
     def _with_what_they_pin(self, versions: dict[str, Version]) -> dict[str, Version]:
         """The versions and those that come along by exact pins: vllm 0.7.3 brings ray 2.40.0."""
@@ -313,8 +314,8 @@ class _Looking:
                     return f"{who} needs {package}{one_range}, {other} needs {package}{other_range}"
         return None
 
-    def _broken(self, versions: dict[str, Version]) -> Claim | None:
-        """The first claim that these versions break, virtual packages included as far as they were asked for."""
+    def _broken(self, versions: dict[str, Version]) -> str | None:
+        """The first claim that these versions break, in words; virtual packages are judged as far as they were asked for."""
 
         def version(name: str) -> Known[Version | None] | Unknown:
             given = {"__python": self.asked.python, "__glibc": self.asked.glibc, "__driver": self.asked.driver}
@@ -327,8 +328,10 @@ class _Looking:
 
         for name, one in versions.items():
             for claim in self._about(name, one):
-                if claim.severity == "error" and decide(claim, version).kind is DecisionKind.BROKEN:
-                    return claim
+                decision = decide(claim, version)
+                if claim.severity == "error" and decision.kind is DecisionKind.BROKEN:
+                    needs = f"{name} {one} needs {decision.name.removeprefix('__')}{claim.then.get(decision.name)}"
+                    return f"{needs}, not {_said(version(decision.name))}" if claim.topic == "pins" else claim.says
         return None
 
     def _about(self, name: str, version: Version) -> list[Claim]:
@@ -365,6 +368,10 @@ class _Looking:
             known = {name: Version(text) for name, text in run.versions.items()}
             if ENGINE in known and all(versions.get(name) == one for name, one in known.items() if name in versions):
                 yield run
+
+
+def _said(leaf: Known[Version | None] | Unknown) -> str:
+    return str(leaf.value) if isinstance(leaf, Known) else "unknown"
 
 
 def _exact(spec: str | None) -> Version | None:
