@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier
 from envdoctor.claims import specifier
 from envdoctor.errors import UserError
 from envdoctor.stacks import ENGINE, TRAINERS, Asked
-from envdoctor.suppose import known_in_claims
+from envdoctor.suppose import known_in_claims, released_driver
 from envdoctor.views import normalized, parsed
 from envdoctor.wording import nearest
 
@@ -47,7 +47,7 @@ def asked(matrix: Matrix, words: Mapping[str, str | None]) -> Asked:
         raise UserError(f"--{trainers[0]} and --{trainers[1]} together: a stack has one trainer", "Ask for one at a time.")
     return Asked(
         gpu=product(given["gpu"], matrix, f"--gpu {given['gpu']}") if "gpu" in given else None,
-        driver=given.get("driver"),
+        driver=released_driver(given["driver"], matrix) if "driver" in given else None,
         python=given.get("python"),
         glibc=given.get("glibc"),
         packages=packages,

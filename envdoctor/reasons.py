@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from envdoctor.claims import Claim
     from envdoctor.facts import Facts
     from envdoctor.matrix import Matrix
+    from envdoctor.rows import Package
 
 TOPICS = ("pins", "torch-family", "trainer-engine")
 SILENT = frozenset({"ED203", "ED205", "ED503", "ED504", "ED101"})
@@ -59,6 +60,8 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
     broken: tuple[Finding, ...]
     clashes: tuple[Clash, ...]
     held: tuple[Held, ...]
+    gone: tuple[str, ...]
+    """Releases that are pinned and were not on the index when it was read, in words: nothing can install them."""
     unknown: tuple[str, ...]
     """What cannot be told, in words: releases that were not on the index when it was read."""
     notes: tuple[Note, ...]
@@ -69,11 +72,11 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
 
     def works(self) -> bool:
         """Whether no joint is known to break."""
-        return not self.clashes and not any(one.severity is Severity.ERROR for one in self.broken)
+        return not self.clashes and not self.gone and not any(one.severity is Severity.ERROR for one in self.broken)
 
     def told(self) -> bool:
         """Whether the data knows anything of what was named."""
-        return not self.unknown and bool(self.held or self.broken or self.clashes)
+        return not self.unknown and bool(self.held or self.broken or self.clashes or self.gone)
 
 
 def reasons(wishes: Mapping[str, str], matrix: Matrix) -> Reasons:
@@ -102,6 +105,7 @@ def reasons(wishes: Mapping[str, str], matrix: Matrix) -> Reasons:
         broken=tuple(sorted(found, key=lambda one: tuple(Severity).index(one.severity))),
         clashes=clashes,
         held=held,
+        gone=tuple(_gone({name: (present[name].version, whose) for name, whose in brought.items()}, matrix)),
         unknown=tuple(_unknown(wishes, matrix)),
         notes=said,
         stack=layers(facts, verdicts),
@@ -109,17 +113,29 @@ def reasons(wishes: Mapping[str, str], matrix: Matrix) -> Reasons:
     )
 
 
+def _gone(brought: Mapping[str, tuple[str, str]], matrix: Matrix) -> Iterator[str]:
+    """What exact pins bring in that is not on the index."""
+    for name, (version, whose) in brought.items():
+        package, there = _lacking(name, version, matrix)
+        if package is not None and not there and not Version(version).is_prerelease:
+            yield f"{whose} pins {name} {version}, which was not on the package index on {package.read}: nothing can install it"
+
+
 def _unknown(wishes: Mapping[str, str], matrix: Matrix) -> Iterator[str]:
     """The named releases of packages whose releases were all read, that were not among them."""
-    days = matrix.packages()
     for name, text in wishes.items():
-        package = matrix.package(name) if name in days else None
-        if package is None or not package.releases:
-            continue
-        versions = [Version(one.version) for one in package.releases]
-        # a build of a release (2.6.0+cu126) is known by that release
-        if Version(Version(text).public) not in versions:
-            yield f"{name} {text}: no such release was on the package index on {package.read}; the newest then was {versions[-1]}"
+        package, there = _lacking(name, text, matrix)
+        if package is not None and not there:
+            newest = package.releases[-1].version
+            yield f"{name} {text}: no such release was on the package index on {package.read}; the newest then was {newest}"
+
+
+def _lacking(name: str, version: str, matrix: Matrix) -> tuple[Package | None, bool]:
+    """The package if its releases were read, and whether that one is among them; a build (2.6.0+cu126) counts as its release."""
+    package = matrix.package(name)
+    if package is None or not package.releases:
+        return None, False
+    return package, Version(Version(version).public) in {Version(one.version) for one in package.releases}
 
 
 def _claims(facts: Facts, matrix: Matrix) -> Iterator[tuple[str, Claim]]:

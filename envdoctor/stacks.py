@@ -72,8 +72,8 @@ class Refusal(msgspec.Struct, frozen=True):
     version: str
     why: str
     kind: str
-    """What refused it: "engine" (not the one that was asked for), "asked", "driver", "gpu", "cuda", "python", "glibc", "trainer",
-    "transformers" or "runtime"."""
+    """What refused it: "engine" (not the one that was asked for), "asked", "driver", "gpu", "cuda", "python", "glibc",
+    "index" (a pinned release is gone), "trainer", "transformers" or "runtime"."""
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -110,6 +110,8 @@ class _Looking:
         self.cuda = {row.cuda: row for row in matrix.cuda_releases()}
         self._claims: dict[tuple[str, Version], list[Claim]] = {}
         self._reaches: dict[tuple[tuple[str, ...], str], bool] = {}
+        self._days = matrix.packages()
+        self._releases: dict[str, set[Version] | None] = {}
 
     @cached_property
     def engines(self) -> list[tuple[Version, Release]]:
@@ -140,6 +142,7 @@ class _Looking:
     def _stack(self, version: Version, release: Release) -> Stack:
         self._as_asked(ENGINE, version)
         pins = self._pins(ENGINE, version)
+        self._all_there(pins)
         versions = {ENGINE: version}
         for name in ("torch", *FAMILY):
             exact = _exact(pins.get(name))
@@ -167,10 +170,25 @@ class _Looking:
             python=pythons,
             glibc=glibc,
             capabilities=self._capabilities(torch, built),
-            declared=self.matrix.packages()[ENGINE],
+            declared=self._days[ENGINE],
             linked=min(torch.read, built.read) if torch is not None and built is not None else None,
             ran=tuple(self._ran(versions)),
         )
+
+    def _all_there(self, pins: dict[str, str]) -> None:
+        """Refuse an engine that pins a release which is not (or no longer) on the index: nothing can install it."""
+        for name, spec in pins.items():
+            exact = _exact(spec)
+            there = self._on_index(name) if exact is not None and not exact.is_prerelease else None
+            if there is not None and exact not in there:
+                raise _Refused("index", f"it pins {name} {exact}, which is not on the package index (read {self._days[name]})")
+
+    def _on_index(self, name: str) -> set[Version] | None:
+        """The releases of a package; None if they were not read."""
+        if name not in self._releases:
+            package = self.matrix.package(name) if name in self._days else None
+            self._releases[name] = None if package is None else {Version(one.version) for one in package.releases}
+        return self._releases[name]
 
     def _as_asked(self, name: str, version: Version) -> None:
         spec = self.asked.packages.get(name)

@@ -131,8 +131,18 @@ def _put(facts: Facts, part: str, **leaves: Any) -> Facts:  # noqa: ANN401 - lea
     return msgspec.structs.replace(facts, **{part: msgspec.structs.replace(getattr(facts, part), **leaves)})
 
 
+def released_driver(version: str, matrix: Matrix) -> str:
+    """A driver named by its branch alone ("580") as the driver of that branch that a CUDA release came with; others as they are.
+
+    580 by itself would be older than 580.65.06, and so than every driver of the branch.
+    """
+    drivers = [row.full_driver for row in matrix.cuda_releases() if row.full_driver]
+    return next((one for one in reversed(drivers) if version.isdecimal() and one.startswith(f"{version}.")), version)
+
+
 def _driver(facts: Facts, version: str | None, via: str, matrix: Matrix) -> Facts:
     api = None
+    version = None if version is None else released_driver(version, matrix)
     if version is not None:
         fitting = [row.cuda for row in matrix.cuda_releases() if row.full_driver and _at_least(version, row.full_driver)]
         api = fitting[-1] if fitting else None

@@ -55,7 +55,7 @@ MAY_IMPORT = {
     "stack": {"facts", "findings", "views", "wording"},
     "notes": {"claims", "facts", "findings", "matrix", "rows", "views"},
     "stacks": {"facts", "claims", "matrix", "notes", "rows", "architectures", "pins"},
-    "reasons": {"check", "claims", "facts", "findings", "matrix", "notes", "pins", "sources", "stack", "views"},
+    "reasons": {"check", "claims", "facts", "findings", "matrix", "notes", "pins", "rows", "sources", "stack", "views"},
     "asking": {"claims", "errors", "matrix", "rows", "stacks", "suppose", "views", "wording"},
     "render": {"wording", "facts", "findings", "views", "stack", "stacks", "reasons", "render"},
     "config": {"errors", "files", "wording"},

@@ -23,7 +23,15 @@ def test_a_version_means_that_version_and_a_range_is_kept() -> None:
         MATRIX, {"vllm": " 0.7.0 ", "torch": ">=2.5,<2.6", "trl": "", "driver": "535", "python": "3.11", "glibc": "2.35"}
     )
     assert found.packages == {"vllm": "==0.7.0", "torch": ">=2.5,<2.6", "trl": ""}
-    assert (found.driver, found.python, found.glibc) == ("535", "3.11", "2.35")
+    assert (found.driver, found.python, found.glibc) == ("535.54.03", "3.11", "2.35")
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("580", "580.65.06"), ("535", "535.54.03"), ("580.95.05", "580.95.05"), ("470", "470"), ("535.1", "535.1")],
+)
+def test_a_driver_named_by_its_branch_is_the_one_that_a_cuda_release_of_that_branch_came_with(said: str, meant: str) -> None:
+    assert asked(MATRIX, {"driver": said}).driver == meant
 
 
 def test_a_gpu_is_found_by_its_key_in_any_case() -> None:

@@ -141,9 +141,47 @@ PLACES = {
 def test_any_plan_is_judged_and_what_holds_is_not_said_to_break(wishes: dict[str, str]) -> None:
     answer = reasons(wishes, MATRIX)
     assert answer.named == wishes
-    assert answer.works() == (not answer.clashes and all(one.severity is not Severity.ERROR for one in answer.broken))
+    assert answer.works() == (
+        not answer.clashes and not answer.gone and all(one.severity is not Severity.ERROR for one in answer.broken)
+    )
     named = {name for name in wishes if name not in PLACES} | set(answer.brought)
     for one in answer.held:
         assert one.upper.split()[0] in named
     for clash in answer.clashes:
         assert clash.package not in named
+
+
+def test_a_pinned_release_that_is_gone_from_the_index_breaks_the_plan() -> None:
+    answer = reasons({"vllm": "0.8.1"}, MATRIX)
+    assert not answer.works()
+    (gone,) = answer.gone
+    assert gone.startswith("vllm 0.8.1 pins xgrammar 0.1.16, which was not on the package index on ")
+
+
+def test_a_named_release_that_was_not_on_the_index_cannot_be_told() -> None:
+    answer = reasons({"vllm": "0.99.0"}, MATRIX)
+    assert answer.works()
+    assert not answer.told()
+    assert answer.unknown[0].startswith("vllm 0.99.0: no such release was on the package index on ")
+    assert not reasons({"torch": "2.6.0+cu126"}, MATRIX).unknown, "a build counts as its release"
+
+
+def test_what_a_plan_is_known_to_need_and_the_driver_are_told_beside_it_with_their_sources() -> None:
+    answer = reasons({"vllm": "0.7.0", "driver": "535.161.08", "torch": "2.5.1"}, MATRIX)
+    first = [one for one in answer.notes if one.first]
+    assert any(one.says.startswith("vllm 0.7.0 is known to need transformers <5; with another: ") for one in first)
+    assert any(one.says.startswith("Driver branch 535 (LTS) supports CUDA 12.2 by itself") for one in first)
+    assert all(one.source.where and one.source.read for one in answer.notes)
+    assert not any(
+        "transformers" in one.says for one in reasons({"vllm": "0.7.0", "transformers": "4.48.2"}, MATRIX).notes if one.first
+    )
+
+
+def test_cuda_compat_is_offered_for_gpus_of_data_centres_alone() -> None:
+    def offered(gpu: str) -> bool:
+        answer = reasons({"torch": "2.11.0", "driver": "535.161.08", "gpu": gpu}, MATRIX)
+        return any("cuda-compat-13-0" in one.says for one in answer.notes)
+
+    assert offered("h100")
+    assert offered("8xh100")
+    assert not offered("rtx4090")

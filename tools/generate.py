@@ -51,7 +51,22 @@ def readme() -> str:
     _, _, after = rest.partition(MARKS[1])
     facts, report = examine(decode((ROOT / RECORD).read_bytes()), Matrix(), Wishes(), 0.0)
     shown = render(msgspec.structs.replace(report, seconds=SECONDS), facts, Page())
-    return f"{before}{MARKS[0]}```text\n{shown}```\n{MARKS[1]}{after}"
+    return counted(f"{before}{MARKS[0]}```text\n{shown}```\n{MARKS[1]}{after}")
+
+
+def counted(text: str) -> str:
+    """README.md with how much was read, counted in the data."""
+    matrix = Matrix()
+    releases = {name: package for name in matrix.packages() if (package := matrix.package(name)) is not None}
+    total = sum(len(package.releases) for package in releases.values())
+    says = (
+        f"The answers come from data that was derived from the package index itself: the metadata of {total:,} releases of "
+        f"{len(releases)} packages,\nthe bytes of {len(matrix.torch_releases())} torch and {len(matrix.vllm_releases())} vLLM "
+        "wheels (CUDA, GPU architectures, glibc), and the vLLM ranges that TRL, verl and OpenRLHF enforce in their code.\n"
+    )
+    before, mark, rest = text.partition("<!-- counted -->\n")
+    _, end, after = rest.partition("<!-- /counted -->\n")
+    return f"{before}{mark}{says}{end}{after}"
 
 
 def matrix_page() -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 """A pin that a marker restricts to some of the Pythons that a release is for is no pin of the release."""
-COMPANIONS = ("flashinfer-cubin", "tokenizers", "huggingface-hub", "safetensors", "xgrammar", "outlines", "tensordict")
+COMPANIONS = ("flashinfer-cubin", "tokenizers", "huggingface-hub", "safetensors", "outlines", "tensordict")
 """Packages that are not read release by release, but whose pins decide whether a stack resolves."""
 PINNED = frozenset((*PACKAGES, *COMPANIONS))
 PINNERS = ("vllm", "sglang", "torch", "transformers", "trl", "verl", "openrlhf", "accelerate", "peft", "deepspeed")
@@ -204,9 +204,10 @@ def _glibc(name: str, release: Release, row: TorchRelease | VllmRelease | None) 
 def requirements(package: Package, release: Release, extra: str = "", *, anywhere: bool = False) -> dict[str, str]:
     """What a release requires on Linux x86_64, as specifiers; with ``extra`` only what that extra adds.
 
-    A line whose marker holds on some of the release's Pythons only is left out, unless ``anywhere``.
+    A line whose marker holds on some of the release's Pythons only (those it has wheels for) is left out, unless ``anywhere``.
     """
-    pythons = tuple(one for one in PYTHONS if _admits(release.requires_python, one))
+    wheels = python_range(release.python)
+    pythons = tuple(one for one in PYTHONS if _admits(release.requires_python, one) and _admits(wheels, one))
     found: dict[str, list[str]] = {}
     for line in package.requires(release):
         asked = _asked(line, pythons, extra, any if anywhere else all)

@@ -38,6 +38,7 @@ READINGS = (
     Reading("ray", "0"),
     Reading("numpy", "0"),
     Reading("compressed-tensors", "0"),
+    Reading("xgrammar", "0"),  # vLLM pins it, and releases of it are gone from the index
     Reading("bitsandbytes", "0"),
     Reading("sglang", "0"),
     Reading("nvidia-nccl-cu11", "0"),

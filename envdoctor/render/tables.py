@@ -137,15 +137,7 @@ def why(answer: Reasons, width: int, today: str, *, verbose: bool = False) -> st
         lines += textwrap.wrap(
             f"with what {whose} pins: {', '.join(those)}", width, initial_indent="  ", subsequent_indent="    "
         )
-    for one in answer.broken:
-        lines += ["", *_joint(one, width)]
-    for clash in answer.clashes:
-        (who, theirs, source), (other, others, second) = clash.wishes
-        head = f"BROKEN  no {clash.package} fits both: {who} needs {theirs}, {other} needs {others}"
-        lines += ["", *textwrap.wrap(head, width, subsequent_indent="        ")]
-        lines += _told(LAYERS[Layer.DECLARED], width, "known from")
-        for each in dict.fromkeys((source, second)):
-            lines += _told(f"{brief(each.where)} (read {each.read})", width, "source")
+    lines += _against(answer, width)
     if answer.held:
         lines += ["", "holds"]
     for held in answer.held:
@@ -154,13 +146,31 @@ def why(answer: Reasons, width: int, today: str, *, verbose: bool = False) -> st
     for unknown in answer.unknown:
         lines += ["", *textwrap.wrap(harmless(f"cannot tell  {unknown}"), width, subsequent_indent=" " * 13)]
     lines += _beside(answer, width, verbose=verbose)
-    broken = sum(one.severity is Severity.ERROR for one in answer.broken) + len(answer.clashes)
+    broken = sum(one.severity is Severity.ERROR for one in answer.broken) + len(answer.clashes) + len(answer.gone)
     unsure = "nothing known speaks against it, but not everything can be told"
     ending = f"{plural(broken, 'joint')} broken" if broken else "nothing known speaks against it" if answer.told() else unsure
     lines += ["", ending]
     if broken:
         lines += ["what goes together instead:", f"  {_other_way(answer)}"]
     return "\n".join(lines + _age(answer.data_as_of, today, width)) + "\n"
+
+
+def _against(answer: Reasons, width: int) -> Iterator[str]:
+    """What breaks: findings of the rules, pinned releases that are gone, and ranges that exclude each other."""
+    for one in answer.broken:
+        yield ""
+        yield from _joint(one, width)
+    for gone in answer.gone:
+        yield ""
+        yield from textwrap.wrap(harmless(f"BROKEN  {gone}"), width, subsequent_indent=" " * 8)
+    for clash in answer.clashes:
+        (who, theirs, source), (other, others, second) = clash.wishes
+        head = f"BROKEN  no {clash.package} fits both: {who} needs {theirs}, {other} needs {others}"
+        yield ""
+        yield from textwrap.wrap(harmless(head), width, subsequent_indent=" " * 8)
+        yield from _told(LAYERS[Layer.DECLARED], width, "known from")
+        for each in dict.fromkeys((source, second)):
+            yield from _told(f"{brief(each.where)} (read {each.read})", width, "source")
 
 
 def _beside(answer: Reasons, width: int, *, verbose: bool) -> Iterator[str]:
@@ -264,6 +274,7 @@ def why_document(answer: Reasons) -> dict[str, Any]:
             }
             for one in answer.held
         ],
+        "gone": list(answer.gone),
         "unknown": list(answer.unknown),
         "notes": [{"says": one.says, "source": one.source.where, "read": one.source.read} for one in answer.notes],
         "data_as_of": answer.data_as_of,

@@ -82,7 +82,7 @@ def test_why_exits_with_0_where_nothing_speaks_against_it_and_with_1_where_a_joi
     assert good.stdout.splitlines()[-1] == "nothing known speaks against it"
     bad = run(tmp_path, "matrix", "why", "vllm==0.33.0", "trl==1.16.0", "driver=535")
     assert bad.returncode == 1
-    assert "BROKEN  driver 535 is too old for CUDA 13.0" in bad.stdout
+    assert "BROKEN  driver 535.54.03 is too old for CUDA 13.0" in bad.stdout
     assert bad.stdout.splitlines()[-3:] == [
         "2 joints broken",
         "what goes together instead:",

@@ -78,8 +78,8 @@ UNRESOLVABLE = {
 WHY_NOT = {
     "vllm 0.5.4 + trl 0.12.0": "pyairports, which outlines of that day requires, was taken from the index; what is there under that "
     "name now is of 2025. Our data does not read it, so `matrix show` still lists vLLM up to 0.6.4.post1.",
-    "vllm 0.8.1 + trl 0.16.0": "vLLM 0.8.0 to 0.8.2 pin xgrammar 0.1.16, which is gone from the index. Our data reads the pin and not "
-    "xgrammar's releases, so `matrix show` still lists them.",
+    "vllm 0.8.1 + trl 0.16.0": "vLLM 0.8.0 to 0.8.2 pin xgrammar 0.1.16, which is gone from the index. Our data says so, too: `matrix show` "
+    "refuses them.",
     "openrlhf[vllm] 0.9.4": "OpenRLHF 0.9.4 requires huggingface-hub 1.0 or newer, and the transformers 4.57.6 that its vLLM 0.16.0 "
     "leaves to it requires an older one. Our data says so, too: no stack of `matrix show --openrlhf` has it.",
 }
