@@ -95,8 +95,12 @@ NUMBA_61_0, NUMBA_61_2, NUMBA_65 = (
 )
 MISTRAL = "mistral-common, which vLLM requires and our data does not read, takes numpy below 2.4 on Python below 3.13."
 TRITON = (
-    "torch pins triton under a marker (below Python 3.13, later 3.15), and a pin that does not hold on every Python that "
-    "Requires-Python admits is none in our data: there torch leaves triton open."
+    "torch pins triton under a marker (below Python 3.13) and has wheels for 3.13, and a pin that does not hold on every Python "
+    "that a release has wheels for is none in our data: there torch leaves triton open."
+)
+TVM = (
+    "vLLM 0.24.0 pins apache-tvm-ffi 0.1.9, xgrammar from 0.2.6 on requires 0.1.10, and 0.2.4 and 0.2.5 refuse transformers 5. Our data "
+    "does not read apache-tvm-ffi."
 )
 BACKTRACKED = (
     "No range is broken, but uv settled numpy 2.3 first, which the numba of every newer vLLM excludes, and went back to the "
@@ -109,8 +113,6 @@ OTHER_MAXIMUM = (
 NOT_READ = "vLLM older than 0.5.2 is not read, so our data does not know what 0.5.0.post1 pins."
 
 EXPLAINED: dict[tuple[str, str], str] = {
-    ("vllm 0.6.3 + trl 0.12.0", "triton"): TRITON,
-    ("vllm 0.5.4 + verl 0.2", "triton"): TRITON,
     ("vllm 0.7.2 + trl 0.15.2", "triton"): TRITON,
     ("vllm 0.7.3 + trl 0.16.0", "triton"): TRITON,
     ("vllm 0.8.3 + trl 0.16.1", "numpy"): NUMBA_61_0,
@@ -124,19 +126,15 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("vllm 0.12.0 + trl 0.26.0", "numpy"): NUMBA_61_2,
     ("vllm 0.16.0 + trl 1.0.0", "numpy"): NUMBA_61_2,
     ("openrlhf[vllm] 0.11.2", "numpy"): MISTRAL,
-    ("openrlhf[vllm] 0.11.2", "triton"): TRITON,
     ("verl[vllm] 0.9.1", "numpy"): MISTRAL,
+    ("verl[vllm] 0.9.1", "xgrammar"): TVM,
     ("vllm 0.31.0 + trl 1.16.0", "numpy"): NUMBA_65,
-    ("vllm 0.31.0 + trl 1.16.0", "triton"): TRITON,
     ("vllm 0.32.0 + trl 1.16.0", "numpy"): MISTRAL,
-    ("vllm 0.32.0 + trl 1.16.0", "triton"): TRITON,
     ("vllm 0.7.0 + trl 0.14.0, today", "triton"): TRITON,
     ("vllm 0.8.5.post1 + trl 0.20.0, today", "numpy"): NUMBA_61_2,
     ("trl[vllm] 1.16.0, today", "vllm"): OTHER_MAXIMUM,
     ("trl[vllm] 1.16.0, today", "numpy"): MISTRAL,
-    ("trl[vllm] 1.16.0, today", "triton"): TRITON,
     ("vllm 0.33.0 + trl 1.16.0, today", "numpy"): MISTRAL,
-    ("vllm 0.33.0 + trl 1.16.0, today", "triton"): TRITON,
 }
 """Where uv does not choose the newest release that our rows admit, and why. An entry that is not needed any more fails."""
 
