@@ -79,15 +79,11 @@ def test_show_exits_with_1_where_nothing_fits_and_says_why(tmp_path: Path) -> No
 def test_why_exits_with_0_where_nothing_speaks_against_it_and_with_1_where_a_joint_is_broken(tmp_path: Path) -> None:
     good = run(tmp_path, "matrix", "why", "vllm==0.7.3", "trl==0.16.1", "driver=550.54.15", "gpu=h100")
     assert (good.returncode, good.stderr) == (0, "")
-    assert good.stdout.splitlines()[-1] == "nothing known speaks against it"
+    assert "nothing known speaks against it" in good.stdout.splitlines()
     bad = run(tmp_path, "matrix", "why", "vllm==0.33.0", "trl==1.16.0", "driver=535")
     assert bad.returncode == 1
     assert "BROKEN  driver 535.54.03 is too old for CUDA 13.0" in bad.stdout
-    assert bad.stdout.splitlines()[-3:] == [
-        "2 joints broken",
-        "what goes together instead:",
-        "  envdoctor matrix show --driver 535 --trl 1.16.0",
-    ]
+    assert "2 joints broken\nwhat goes together instead:\n  envdoctor matrix show --driver 535 --trl 1.16.0\n" in bad.stdout
 
 
 def test_why_in_json_has_every_joint_with_its_layer_and_source(tmp_path: Path) -> None:
