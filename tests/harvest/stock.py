@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     from envdoctor.harvest.refresh import Outcome
     from envdoctor.harvest.store import Derived
+    from envdoctor.rows import Release
     from tests.harvest.server import Index
 
+NEXT = "2026-12-01"
 DAY = "2026-11-25"
 PACKAGES = ("vllm", "torch", "trl", "numpy")
 TORCH = "torch-{}-cp311-cp311-manylinux_2_28_x86_64.whl"
@@ -99,3 +101,22 @@ def contents(folder: Path, *, journal: bool = False) -> dict[str, bytes]:
     """Every file of a folder of data with its bytes; the journal too, if it is asked for."""
     found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     return {name: data for name, data in found.items() if journal or not name.startswith(".refresh-journal")}
+
+
+def release(folder: Path, name: str, version: str) -> Release:
+    package = store.load(str(folder)).packages[name]
+    return next(one for one in package.releases if one.version == version)
+
+
+class Interrupting(Quiet):
+    """Ctrl-C after so many releases."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+
+    def release(self, package: str, version: str) -> None:
+        """Interrupt when it is time."""
+        super().release(package, version)
+        if len(self.releases) == self.after:
+            raise KeyboardInterrupt
