@@ -79,11 +79,14 @@ def _row(one: Stack, trainer: str) -> dict[str, str]:
 
 
 def _ran(one: Stack) -> str:
-    """The day of the newest run that has every version of it; a failed one says so."""
-    if not one.ran:
-        return NONE
-    newest = max(one.ran, key=lambda run: (run.read, run.outcome == "fail"))
-    return f"{newest.read} {newest.machine}" + (" FAILED" if newest.outcome == "fail" else "")
+    """For each machine the day of its newest run of these versions, and how many of its runs ended well if not all did."""
+    cells = []
+    for machine in sorted({run.machine for run in one.ran}):
+        runs = [run for run in one.ran if run.machine == machine]
+        passed = sum(run.outcome == "pass" for run in runs)
+        ending = "" if passed == len(runs) else f" {passed} of {len(runs)} passed" if passed else " FAILED"
+        cells.append(f"{max(run.read for run in runs)} {machine}{ending}")
+    return ", ".join(cells) or NONE
 
 
 def _columns(rows: list[dict[str, str]], heads: dict[str, str], width: int) -> list[str]:

@@ -75,9 +75,9 @@ def test_only_the_newest_are_shown_and_how_many_there_are_besides() -> None:
     assert "... and" not in tables.stacks(SHOWN, "trl", 80, 3, TODAY)
 
 
-def test_the_newest_run_is_told_and_a_failed_one_says_so() -> None:
+def test_the_newest_run_on_each_machine_is_told_and_whether_any_failed() -> None:
     lines = tables.stacks(SHOWN, "trl", 200, None, TODAY).splitlines()
-    assert lines[1].endswith("2026-01-04 h100 FAILED")
+    assert lines[1].endswith("2026-01-04 h100 1 of 2 passed")
     assert any("(pass, 2026-01-03)" in line for line in lines)
 
 
