@@ -11,6 +11,7 @@ import errno
 import os
 import shutil
 import tempfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.version import Version
@@ -24,9 +25,7 @@ from envdoctor.probe.machine import Machine, Missing, Trouble
 from envdoctor.rows import TorchRelease, VllmRelease
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from typing_extensions import Self
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from envdoctor.harvest.archive import Wheel
     from envdoctor.harvest.index import File
@@ -51,23 +50,19 @@ class About(NamedTuple):
 
 def torch(wheel: Wheel, file: File, about: About, told: Callable[[int], None]) -> TorchRelease:
     """How a torch wheel was built. Raises Unreadable."""
-    with _Folder() as folder:
+    with _scratch() as folder:
         for member in TORCH_MEMBERS:
-            _unpack(wheel, member, folder.path, told)
-        try:
-            found = _known(installed_builds.torch(Machine(), [folder.path], {}))
-            cuda, abi, archs = found["cuda"], _known(found["cxx11_abi"]), _known(found["gpu_archs"])
-        except (Missing, Trouble, NotElf, OSError) as error:
-            raise Unreadable(folder.plain(str(error))) from error
-        if cuda is None:
+            _unpack(wheel, member, folder, told)
+        found = _known(installed_builds.torch(Machine(), [folder], {}))
+        if found["cuda"] is None:
             raise Unreadable(NOT_CUDA)
         return TorchRelease(
             torch=about.version,
-            cuda=cuda,
-            archs=tuple(archs),
-            cxx11_abi=abi,
+            cuda=found["cuda"],
+            archs=tuple(_known(found["gpu_archs"])),
+            cxx11_abi=_known(found["cxx11_abi"]),
             python=about.python,
-            glibc=_highest(_needs(folder.path, [one for one in TORCH_MEMBERS if one.endswith(".so")]).values()),
+            glibc=_highest(_needs(folder, [one for one in TORCH_MEMBERS if one.endswith(".so")]).values()),
             source=source(file),
             read=about.read,
         )
@@ -79,22 +74,18 @@ def vllm(wheel: Wheel, file: File, about: About, told: Callable[[int], None]) ->
     if not names:
         raise Unreadable("it holds no compiled module")
     modules: dict[str, dict[str, int]] = {}
-    with _Folder() as folder:
+    with _scratch() as folder:
         # in the order of the archive: each is one stream of it
         for name in sorted(names, key=lambda one: wheel.members[one].header_offset):
-            _unpack(wheel, name, folder.path, told)
-        paths = [os.path.join(folder.path, name) for name in names]
-        try:
-            for name, path in zip(names, paths, strict=True):
-                with Elf(path) as library:
-                    found = architectures(library)
-                if found:
-                    modules[name.removeprefix("vllm/")] = dict(sorted(found.items()))
-            needs = _needs(folder.path, names)
-            glibc = _highest(need for name, need in needs.items() if name.startswith(CORE))
-            major = _known(installed_builds.cuda_major(Machine(), folder.path))
-        except (Missing, Trouble, NotElf, OSError) as error:
-            raise Unreadable(folder.plain(str(error))) from error
+            _unpack(wheel, name, folder, told)
+        for name in names:
+            with Elf(os.path.join(folder, name)) as library:
+                found = architectures(library)
+            if found:
+                modules[name.removeprefix("vllm/")] = dict(sorted(found.items()))
+        needs = _needs(folder, names)
+        glibc = _highest(need for name, need in needs.items() if name.startswith(CORE))
+        major = _known(installed_builds.cuda_major(Machine(), folder))
         if major is None:
             raise Unreadable(NOT_CUDA)
         return VllmRelease(
@@ -125,18 +116,16 @@ def _order(name: str) -> tuple[bool, int, str]:
     return kind != "sm", int(number.rstrip("af")), name
 
 
-class _Folder:
-    """A scratch folder; its name is kept out of messages."""
-
-    def __enter__(self) -> Self:
-        self.path = tempfile.mkdtemp(prefix="envdoctor-")
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-
-    def plain(self, text: str) -> str:
-        return text.replace(self.path + "/", "")
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder that is gone afterwards. What the readers raise about files in it comes out as Unreadable, without its name."""
+    folder = tempfile.mkdtemp(prefix="envdoctor-")
+    try:
+        yield folder
+    except (Missing, Trouble, NotElf, OSError) as error:
+        raise Unreadable(str(error).replace(folder + "/", "")) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unpack(wheel: Wheel, member: str, folder: str, told: Callable[[int], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,3 +182,13 @@ def test_no_room_to_unpack_is_an_error_that_the_user_can_act_on(
         torch(index, client, torch_members())
     assert "TMPDIR" in wrong.value.hint
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_table_of_version_needs_makes_a_wheel_unreadable_and_not_a_bug(index: Index, client: Client) -> None:
+    members = torch_members()
+    library = members["torch/lib/libc10.so"]
+    # the table's first entry: version 1, two symbol versions, then the offset of the library's name
+    first = library.index(struct.pack("<HH", 1, 2), library.index(b"GLIBC_2.28\0"))
+    members["torch/lib/libc10.so"] = library[: first + 4] + b"\xff" * 8 + library[first + 12 :]
+    with pytest.raises(Unreadable):
+        torch(index, client, members)
