@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from envdoctor.rows import ForwardCompatibility
 
 NCCL = "nvidia-nccl-cu"
+_COUNT = re.compile(r"^[1-9]\d{0,2}x")
 MANY_IMAGES = 3
 
 
@@ -76,7 +78,7 @@ def forward_compatible(matrix: Matrix, cuda: str | None, branch: str, gpu: str |
         branch: of the driver, "535".
         gpu: a GPU's key (or "8xh100"), None if it is not known: then it may be one for data centres.
     """
-    key = None if gpu is None else gpu.lower().rpartition("x")[2] if gpu[:1].isdigit() else gpu.lower()
+    key = None if gpu is None else _COUNT.sub("", gpu.lower())
     product = next((one for one in matrix.gpu_products() if one.key == key), None)
     if product is not None and not product.datacenter:
         return None

@@ -184,3 +184,4 @@ def test_cuda_compat_is_offered_for_gpus_of_data_centres_alone() -> None:
     assert offered("h100")
     assert offered("8xh100")
     assert not offered("rtx4090")
+    assert not offered("8xrtx4090")

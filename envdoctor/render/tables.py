@@ -199,7 +199,7 @@ def _other_way(answer: Reasons) -> str:
 
 def _joint(one: Finding, width: int) -> Iterator[str]:
     word = {Severity.ERROR: "BROKEN", Severity.WARNING: "doubtful", Severity.INFO: "note"}[one.severity]
-    yield from textwrap.wrap(harmless(f"{word:<8}{one.title}"), width, subsequent_indent="        ")
+    yield from textwrap.wrap(harmless(f"{word:<7} {one.title}"), width, subsequent_indent="        ")
     yield from _told(harmless(one.why), width)
     yield from _told(LAYERS[one.layer], width, "known from")
     said = {source.where for source in one.sources}
