@@ -89,6 +89,14 @@ def admits(spec: str, version: Version) -> bool:
     return specifier(spec).contains(version, prereleases=True)
 
 
+def exact_pin(spec: str) -> Version | None:
+    """The version of a range that is one exact pin ("==2.5.1"); None for any other. Raises InvalidSpecifier."""
+    clauses = list(specifier(spec)) if spec else []
+    if len(clauses) != 1 or clauses[0].operator != "==" or clauses[0].version.endswith("*"):
+        return None
+    return Version(clauses[0].version)
+
+
 def bounds(claims: Iterable[Claim], package: str) -> list[Version]:
     """The releases of a package that these claims name in *when*, oldest first: the ones known to exist."""
     named = {one.version for claim in claims for one in specifier(claim.when.get(package, ""))}

@@ -6,13 +6,17 @@ person from a source; derived rows were generated from wheels. They never share 
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from packaging.version import Version
 
 from envdoctor.facts import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NonEmpty = msgspec.Meta(min_length=1)
 
@@ -240,3 +244,19 @@ class Package(msgspec.Struct, frozen=True):
     def requires(self, release: Release) -> tuple[str, ...]:
         """The Requires-Dist lines of one of its releases."""
         return tuple(self.requirements[index] for index in release.requires)
+
+
+_CPYTHON = re.compile(r"cp3(\d{1,3})(-abi3)?", re.ASCII)
+
+
+def python_range(tags: Iterable[str]) -> str:
+    """The Pythons of wheels tagged cp39, cp310 ..., as a specifier: ">=3.9,<3.14"; ">=3.8" for cp38-abi3, "" for py3."""
+    found = [match for match in map(_CPYTHON.fullmatch, tags) if match]
+    exact = sorted(int(match[1]) for match in found if not match[2])
+    stable = sorted(int(match[1]) for match in found if match[2])
+    if stable:
+        return f">=3.{stable[0]}"
+    if not exact:
+        return ""
+    gaps = [minor for minor in range(exact[0], exact[-1]) if minor not in exact]
+    return ",".join([f">=3.{exact[0]}", f"<3.{exact[-1] + 1}", *(f"!=3.{minor}.*" for minor in gaps)])

@@ -16,10 +16,11 @@ import msgspec
 from packaging.version import Version
 
 from envdoctor.architectures import Reach, capability, reach
-from envdoctor.claims import DecisionKind, admits, decide, specifier
+from envdoctor.claims import DecisionKind, admits, decide, exact_pin, specifier
 from envdoctor.facts import Known, Unknown
 from envdoctor.notes import forward_compatible
 from envdoctor.pins import satisfiable
+from envdoctor.rows import python_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -111,11 +112,7 @@ class _Looking:
         self._claims: dict[tuple[str, Version], list[Claim]] = {}
         self._reaches: dict[tuple[tuple[str, ...], str], bool] = {}
         self._days = matrix.packages()
-        self._releases: dict[str, set[Version] | None] = {}
-
-    @cached_property
-    def engines(self) -> list[tuple[Version, Release]]:
-        return self._newest_first(ENGINE)
+        self._releases: dict[str, dict[Version, Release] | None] = {}
 
     @cached_property
     def transformers(self) -> list[tuple[Version, Release]]:
@@ -132,7 +129,7 @@ class _Looking:
 
     def done(self) -> Table:
         stacks, refusals = [], []
-        for version, release in self.engines:
+        for version, release in self._newest_first(ENGINE):
             try:
                 stacks.append(self._stack(version, release))
             except _Refused as refused:
@@ -145,7 +142,7 @@ class _Looking:
         self._all_there(pins)
         versions = {ENGINE: version}
         for name in ("torch", *FAMILY):
-            exact = _exact(pins.get(name))
+            exact = exact_pin(pins.get(name, ""))
             if exact is not None:
                 self._as_asked(name, exact)
                 versions[name] = exact
@@ -154,8 +151,10 @@ class _Looking:
         cuda = self._cuda(torch, built)
         self._driver(cuda)
         self._gpu(torch, built, cuda)
-        glibc = self._glibc(release, torch, built)
+        brought = self._brought(version)
+        glibc = self._glibc(release, torch, built, brought)
         own = [release.requires_python, torch.python if torch is not None else None]
+        own += [text for one in brought for text in (one.requires_python, python_range(one.python))]
         self._pythons(own)
         fault = self._fault(versions)
         if fault is not None:  # else every transformers would be refused for what is the engine's own
@@ -178,17 +177,23 @@ class _Looking:
     def _all_there(self, pins: dict[str, str]) -> None:
         """Refuse an engine that pins a release which is not (or no longer) on the index: nothing can install it."""
         for name, spec in pins.items():
-            exact = _exact(spec)
+            exact = exact_pin(spec)
             there = self._on_index(name) if exact is not None and not exact.is_prerelease else None
             if there is not None and exact not in there:
                 raise _Refused("index", f"it pins {name} {exact}, which is not on the package index (read {self._days[name]})")
 
-    def _on_index(self, name: str) -> set[Version] | None:
+    def _on_index(self, name: str) -> dict[Version, Release] | None:
         """The releases of a package; None if they were not read."""
         if name not in self._releases:
             package = self.matrix.package(name) if name in self._days else None
-            self._releases[name] = None if package is None else {Version(one.version) for one in package.releases}
+            self._releases[name] = None if package is None else {Version(one.version): one for one in package.releases}
         return self._releases[name]
+
+    def _brought(self, version: Version) -> list[Release]:
+        """What the engine pins, as far as it was read: each must have a wheel for the Python and the glibc, too."""
+        pinned = self._with_what_they_pin({ENGINE: version})
+        found = ((self._on_index(name) or {}).get(one) for name, one in pinned.items() if name != ENGINE)
+        return [one for one in found if one is not None]
 
     def _as_asked(self, name: str, version: Version) -> None:
         spec = self.asked.packages.get(name)
@@ -313,7 +318,7 @@ class _Looking:
         while waiting:
             name = waiting.pop(0)
             for other, spec in self._pins(name, everything[name]).items():
-                exact = _exact(spec)
+                exact = exact_pin(spec)
                 if exact is not None and other not in everything:
                     everything[other] = exact
                     waiting.append(other)
@@ -372,9 +377,12 @@ class _Looking:
                 raise _Refused("python", f"it goes with Python {', '.join(fits) or 'none'}")
         return fits
 
-    def _glibc(self, release: Release, torch: TorchRelease | None, built: VllmRelease | None) -> str | None:
+    def _glibc(
+        self, release: Release, torch: TorchRelease | None, built: VllmRelease | None, brought: list[Release]
+    ) -> str | None:
         """The newest of what installers ask for (the tag) and what the files ask for (the bytes)."""
         needs = [release.glibc, torch.glibc if torch else None, built.glibc if built else None]
+        needs += [one.glibc for one in brought]
         need = max((Version(one) for one in needs if one), default=None)
         if need is not None and self.asked.glibc is not None and Version(self.asked.glibc) < need:
             raise _Refused("glibc", f"it needs glibc {need}")
@@ -390,11 +398,3 @@ class _Looking:
 
 def _said(leaf: Known[Version | None] | Unknown) -> str:
     return str(leaf.value) if isinstance(leaf, Known) else "unknown"
-
-
-def _exact(spec: str | None) -> Version | None:
-    """The version of an exact pin; None for any other range."""
-    if spec is None:
-        return None
-    found: Iterable[str] = [one.version for one in specifier(spec) if one.operator == "==" and not one.version.endswith("*")]
-    return next((Version(text) for text in found), None)

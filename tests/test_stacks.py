@@ -14,6 +14,7 @@ from envdoctor.claims import Claim, admits
 from envdoctor.findings import Severity
 from envdoctor.matrix import Matrix
 from envdoctor.reasons import reasons
+from envdoctor.rows import python_range
 from envdoctor.stacks import Asked, Stack, Table, table
 from tests import small
 from tests.factory import MATRIX
@@ -210,20 +211,32 @@ def test_what_is_refused_for_the_machine_is_refused_by_the_rule_for_it(asked: As
         if kind == "index":  # whatever the machine
             assert version not in plain
             continue
-        codes = {one.code for one in judged(plain[version], asked).broken}
-        assert codes & RULES[kind] or (kind == "glibc" and only_the_tag(plain[version], asked)), (version, kind, why, codes)
+        answer = judged(plain[version], asked)
+        codes = {one.code for one in answer.broken}
+        installable = has_wheels({**plain[version].versions, **{name: one for name, (one, _) in answer.brought.items()}}, asked)
+        assert codes & RULES[kind] or (kind in {"glibc", "python"} and not installable), (version, kind, why, codes)
 
 
-def only_the_tag(stack: Stack, asked: Asked) -> bool:
-    """Whether the files would load on that glibc and only the wheel's tag keeps an installer from taking it."""
-    assert asked.glibc is not None
-    built = [row.glibc for row in MATRIX.vllm_releases() if row.vllm == stack.versions["vllm"]]
-    built += [row.glibc for row in MATRIX.torch_releases() if row.torch == stack.versions["torch"]]
-    package = MATRIX.package("vllm")
-    assert package is not None
-    tag = next(one.glibc for one in package.releases if one.version == stack.versions["vllm"])
-    files = max(map(Version, built))
-    return files <= Version(asked.glibc) < Version(tag or "0")
+def has_wheels(versions: dict[str, str], asked: Asked) -> bool:
+    """Whether an installer finds a wheel of each of these for that Python and glibc, as far as their releases were read."""
+    for name, text in versions.items():
+        package = MATRIX.package(name)
+        release = next((one for one in package.releases if Version(one.version) == Version(text)), None) if package else None
+        if release is None:
+            continue
+        if asked.glibc and release.glibc and Version(release.glibc) > Version(asked.glibc):
+            return False
+        ranges = (python_range(release.python), release.requires_python)
+        if asked.python and not all(admits(spec, Version(f"{asked.python}.9")) for spec in ranges if spec):
+            return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "asked", [Asked(python=python) for python in PYTHONS] + [Asked(glibc=glibc) for glibc in GLIBCS], ids=words
+)
+def test_everything_in_a_stack_that_is_shown_has_a_wheel_for_the_python_and_the_glibc(asked: Asked) -> None:
+    assert [one.versions["vllm"] for one in table(MATRIX, asked).stacks if not has_wheels(one.versions, asked)] == []
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)

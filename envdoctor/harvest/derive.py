@@ -5,7 +5,6 @@ Releases share a row only when they say the same and no release lies between the
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,9 +17,10 @@ from packaging.version import Version
 
 from envdoctor.claims import Claim, specifier
 from envdoctor.harvest.plan import PACKAGES, TRAINERS
+from envdoctor.rows import python_range
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from packaging.markers import Marker
 
@@ -40,7 +40,6 @@ FAMILY = {
     "xformers": '"xFormers can\'t load C++/CUDA extensions"',
 }
 """Packages compiled against one torch, and the error with another."""
-_CPYTHON = re.compile(r"cp3(\d{1,3})(-abi3)?", re.ASCII)
 EXTRA = "vllm"
 """The extra under which trainers declare the engine."""
 
@@ -281,16 +280,3 @@ def specifier_of(accepts: Callable[[Version], bool], engines: Iterable[Version])
         clauses = [f"=={accepted[0]}"]
     between = [one for one in known if accepted[0] < one < accepted[-1] and not accepts(one)]
     return ",".join([*clauses, *(f"!={one}" for one in between)])
-
-
-def python_range(tags: Mapping[str, object] | Iterable[str]) -> str:
-    """The Pythons of wheels tagged cp39, cp310 ..., as a specifier: ">=3.9,<3.14"; ">=3.8" for cp38-abi3, "" for py3."""
-    found = [match for match in map(_CPYTHON.fullmatch, tags) if match]
-    exact = sorted(int(match[1]) for match in found if not match[2])
-    stable = sorted(int(match[1]) for match in found if match[2])
-    if stable:
-        return f">=3.{stable[0]}"
-    if not exact:
-        return ""
-    gaps = [minor for minor in range(exact[0], exact[-1]) if minor not in exact]
-    return ",".join([f">=3.{exact[0]}", f"<3.{exact[-1] + 1}", *(f"!=3.{minor}.*" for minor in gaps)])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from envdoctor.harvest.derive import python_range
 from envdoctor.harvest.metadata import glibc_of, python_tags, speaker, tags_of
-from envdoctor.rows import Release
+from envdoctor.rows import Release, python_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.version import Version
-
-from envdoctor.claims import specifier
+from envdoctor.claims import exact_pin
 from envdoctor.facts import (
     SCHEMA_VERSION,
     Builds,
@@ -52,9 +50,9 @@ def planned(wishes: Mapping[str, str], matrix: Matrix) -> tuple[Facts, dict[str,
     while waiting:
         name = waiting.pop(0)
         for other, spec in known_pins(name, packages[name], matrix).items():
-            exact = _exact(spec)
+            exact = exact_pin(spec)
             if exact is not None and other not in packages:
-                packages[other] = exact
+                packages[other] = str(exact)
                 brought[other] = f"{name} {wishes.get(name) or packages[name]}"
                 waiting.append(other)
     machine = {name: wishes[name] for name in VIRTUAL if name in wishes}
@@ -62,13 +60,6 @@ def planned(wishes: Mapping[str, str], matrix: Matrix) -> tuple[Facts, dict[str,
     ordered = {name: packages[name] for name in sorted(packages, key=lambda name: len(known_pins(name, packages[name], matrix)))}
     read = min((day for name, day in matrix.packages().items() if name in packages), default="")
     return supposing(_nothing(wishes.get("python"), read), {**ordered, **machine}, matrix), brought
-
-
-def _exact(spec: str) -> str | None:
-    clauses = list(specifier(spec))
-    if len(clauses) != 1 or clauses[0].operator != "==" or clauses[0].version.endswith("*"):
-        return None
-    return str(Version(clauses[0].version))
 
 
 def _nothing(python: str | None, read: str) -> Facts:

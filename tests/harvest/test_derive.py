@@ -12,8 +12,8 @@ from packaging.version import Version
 
 from envdoctor.claims import admits
 from envdoctor.harvest import store
-from envdoctor.harvest.derive import claims, grouped, python_range, requirements, specifier_of, tidy
-from envdoctor.rows import CodeRange, Package, Release, TorchRelease, VllmRelease
+from envdoctor.harvest.derive import claims, grouped, requirements, specifier_of, tidy
+from envdoctor.rows import CodeRange, Package, Release, TorchRelease, VllmRelease, python_range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
