@@ -15,9 +15,7 @@ from envdoctor.facts import Known
 from envdoctor.findings import Finding, Layer, Outcome, Severity, Source
 from envdoctor.notes import Note, notes
 from envdoctor.pins import layer_of, satisfiable
-from envdoctor.sources.plan import VIRTUAL, planned
-from envdoctor.stack import Layer as StackLayer
-from envdoctor.stack import layers
+from envdoctor.sources.plan import planned
 from envdoctor.views import distributions, version_leaf
 
 if TYPE_CHECKING:
@@ -66,7 +64,6 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
     """What cannot be told, in words: releases that were not on the index when it was read."""
     notes: tuple[Note, ...]
     """What the tables know of the driver, the CUDA and the NCCL in it."""
-    stack: tuple[StackLayer, ...]
     data_as_of: str | None
     """The day of the oldest data that the answer rests on."""
 
@@ -108,7 +105,6 @@ def reasons(wishes: Mapping[str, str], matrix: Matrix) -> Reasons:
         gone=tuple(_gone({name: (present[name].version, whose) for name, whose in brought.items()}, matrix)),
         unknown=tuple(_unknown(wishes, matrix)),
         notes=said,
-        stack=layers(facts, verdicts),
         data_as_of=min(days, default=None),
     )
 
@@ -173,6 +169,3 @@ def _clashes(facts: Facts, matrix: Matrix) -> Iterator[Clash]:
         pair = next((two for two in combinations(asked, 2) if not satisfiable([spec for _, spec, _ in two])), None)
         if pair is not None:
             yield Clash(package, pair)
-
-
-__all__ = ["VIRTUAL", "Clash", "Held", "Reasons", "reasons"]

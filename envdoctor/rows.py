@@ -18,6 +18,8 @@ from envdoctor.facts import Part
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+PYTHONS = tuple(f"3.{minor}" for minor in range(8, 16))
+"""The Pythons that a stack is judged for."""
 NonEmpty = msgspec.Meta(min_length=1)
 
 

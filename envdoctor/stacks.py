@@ -20,7 +20,7 @@ from envdoctor.claims import DecisionKind, admits, decide, exact_pin, specifier
 from envdoctor.facts import Known, Unknown
 from envdoctor.notes import forward_compatible
 from envdoctor.pins import satisfiable
-from envdoctor.rows import python_range
+from envdoctor.rows import PYTHONS, python_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 ENGINE = "vllm"
 TRAINERS = ("trl", "verl", "openrlhf")
-PYTHONS = tuple(f"3.{minor}" for minor in range(8, 16))
 TOPICS = ("pins", "torch-family", "trainer-engine", "runtime", "glibc")
 FAMILY = ("torchvision", "torchaudio", "xformers", "flashinfer-python")
 """What comes with the engine by its exact pins."""

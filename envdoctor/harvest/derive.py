@@ -17,7 +17,7 @@ from packaging.version import Version
 
 from envdoctor.claims import Claim, specifier
 from envdoctor.harvest.plan import PACKAGES, TRAINERS
-from envdoctor.rows import python_range
+from envdoctor.rows import PYTHONS, python_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from envdoctor.harvest.store import Derived
     from envdoctor.rows import CodeRange, Package, Release, TorchRelease, VllmRelease
 
-PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
-"""A pin that a marker restricts to some of the Pythons that a release is for is no pin of the release."""
 COMPANIONS = ("flashinfer-cubin", "tokenizers", "huggingface-hub", "safetensors", "outlines", "tensordict")
 """Packages that are not read release by release, but whose pins decide whether a stack resolves."""
 PINNED = frozenset((*PACKAGES, *COMPANIONS))
@@ -206,6 +204,7 @@ def requirements(package: Package, release: Release, extra: str = "", *, anywher
     A line whose marker holds on some of the release's Pythons only (those it has wheels for) is left out, unless ``anywhere``.
     """
     wheels = python_range(release.python)
+    # a pin that a marker restricts to some of the Pythons that a release is for is no pin of the release
     pythons = tuple(one for one in PYTHONS if _admits(release.requires_python, one) and _admits(wheels, one))
     found: dict[str, list[str]] = {}
     for line in package.requires(release):
