@@ -8,53 +8,16 @@ exactly this shape (``schema_version`` 1); :func:`decode` reads it and treats it
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 
+from envdoctor.leaf import Known, Leaf, NotObserved, Part, Unknown, need
+from envdoctor.linkage import NOT_TAKEN, DeviceCode, Linking, Names, Overwritten
+
+__all__ = ["Known", "Leaf", "NotObserved", "Part", "Unknown", "need"]
+
 SCHEMA_VERSION = 1
 MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
-
-T_co = TypeVar("T_co", covariant=True)  # frozen, so a Known[str] is a Known[str | None]
-
-
-class Known(msgspec.Struct, Generic[T_co], frozen=True, tag_field="is", tag="known"):
-    """A value that was observed, and where (a path, a command, or ``supposed``)."""
-
-    value: T_co
-    via: str
-
-
-class Unknown(msgspec.Struct, frozen=True, tag_field="is", tag="unknown"):
-    """Not observed, and the reason in words a user can act on."""
-
-    why: str
-
-
-Leaf: TypeAlias = Known[T_co] | Unknown
-
-
-class NotObserved(Exception):  # noqa: N818 - it reads as a statement, and is not an error of the program
-    """A rule needed a leaf that is Unknown; carries the reason."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-
-def need(leaf: Known[T_co] | Unknown) -> T_co:
-    """Return the leaf's value.
-
-    Raises:
-        NotObserved: the leaf is Unknown; the message is its reason.
-    """
-    if isinstance(leaf, Known):
-        return leaf.value
-    raise NotObserved(leaf.why)
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all fact records: immutable, keyword-only, strict when decoded."""
 
 
 class Libc(Part, frozen=True):
@@ -363,7 +326,12 @@ class Facts(Part, frozen=True):
     environ: Leaf[dict[str, str]]
     """The allow-listed environment variables that are set."""
     container: Container
-    extras: dict[str, Leaf[str]] = {}
+    linking: Linking = Linking()
+    device_code: Leaf[tuple[DeviceCode, ...]] = NOT_TAKEN
+    """GPU code of the libraries of the stack; empty where none has any."""
+    overwritten: Leaf[tuple[Overwritten, ...]] = NOT_TAKEN
+    names: Names = Names()
+    extras: dict[str, Leaf[str]] = {}  # noqa: RUF012 - msgspec copies it
     """Only on request: output of compilers, lscpu and nvidia-smi topo for a pasted issue block."""
 
 

@@ -19,7 +19,9 @@ NEVER_AT_MODULE_LEVEL = {"torch", "vllm", "docker", "pynvml", "transformers", "t
 
 # who may import what of envdoctor; everything not named may import anything but cli
 MAY_IMPORT = {
-    "facts": set(),
+    "leaf": set(),
+    "linkage": {"leaf"},
+    "facts": {"leaf", "linkage"},
     "errors": set(),
     "files": set(),
     "wording": set(),

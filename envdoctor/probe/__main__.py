@@ -3,7 +3,8 @@
 The request is words of the form KEY=VALUE, all optional:
 ``deadline_s``: seconds for the whole probe; ``venv``: probe this environment's folder under another interpreter, because
 its own does not start; ``pynvml``: path of the module that travels along; ``extras``: also run compilers,
-lscpu, topo.
+lscpu, topo; ``deep_link``: "all" or distributions by comma, whose modules are linked too; ``name_pairs``: "a>b,c>d",
+importers and exporters whose names are compared too.
 """
 
 import gc
@@ -13,7 +14,23 @@ import sys
 import threading
 import time
 
-from . import builds, container, cuda, driver, environ, extras, gpus, host, interpreter, packages
+from . import (
+    builds,
+    container,
+    cuda,
+    device_code,
+    driver,
+    environ,
+    extras,
+    gpus,
+    host,
+    interpreter,
+    linking,
+    names,
+    ownership,
+    packages,
+)  # fmt: skip
+from .beside import Beside
 from .machine import Machine, unknown
 from .redaction import homes_of, redacted, users_of
 
@@ -33,6 +50,10 @@ SECTIONS = (  # (name, module, the section whose results it builds on)
     ("container", container, None),
     ("environ", environ, None),
     ("host", host, None),
+)
+BESIDE = (  # each group in a process of its own: (name, module)
+    (("linking", linking), ("device_code", device_code)),
+    (("names", names), ("ownership", ownership)),
 )
 WAIT_FOR_PROGRAMS = {"driver", "gpus", "extras"}
 
@@ -55,6 +76,10 @@ def take(machine, ask):
     started = time.monotonic()
     budget = float(ask.get("deadline_s", BUDGET_S))
     leaves = {name: dict.fromkeys(module.LEAVES, unknown(NO_ANSWER % budget)) for name, module, _after in SECTIONS}
+    for group in BESIDE:
+        for name, module in group:
+            leaves[name] = dict.fromkeys(module.LEAVES, unknown(NO_ANSWER % budget))
+    helpers = [Beside(machine, ask, group) for group in BESIDE] if machine.live else []
     threads = {}
     for name, module, after in SECTIONS:
         if name == "extras" and not ask.get("extras"):
@@ -67,6 +92,12 @@ def take(machine, ask):
             threads[name].join(PATIENCE_S)
     for thread in threads.values():
         thread.join(max(0.0, budget - (time.monotonic() - started)))
+    for helper in helpers:
+        helper.collect(leaves, started + budget)
+    if not machine.live:
+        for group in BESIDE:
+            for name, module in group:
+                run_section(name, module, None, leaves, machine, ask)
     # copied, because a section that is late may still write
     seen = {name: dict(leaves[name]) for name in leaves}
     document = {
@@ -84,6 +115,10 @@ def take(machine, ask):
         "builds": seen["builds"],
         "environ": seen["environ"]["variables"],
         "container": seen["container"],
+        "linking": seen["linking"],
+        "device_code": seen["device_code"]["libraries"],
+        "overwritten": seen["ownership"]["overwritten"],
+        "names": seen["names"],
         "extras": seen["extras"] if ask.get("extras") else {},
     }
     return redacted(document, homes_of(machine), users_of(machine))
