@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from envdoctor.findings import Diagnosis, Joint, Layer, Outcome, Severity
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ def diagnose(verdicts: Iterable[Verdict], explained_by: Callable[[str], tuple[st
     """Fold findings under the finding that explains them.
 
     A finding is a symptom of another when the other's code is among its rule's ``EXPLAINED_BY`` and the two share a
-    subject. A symptom of a symptom belongs to the root. Order: errors first, then what a stronger layer of truth says, then what
-    has most symptoms, then what lies lowest in the stack.
+    subject. A symptom of a symptom belongs to the root, and the root counts as grave as its gravest symptom. Order: errors
+    first, then what a stronger layer of truth says, then what has most symptoms, then what lies lowest in the stack.
     """
     kept = [verdict for verdict in verdicts if verdict.outcome is Outcome.FAIL]
     joint = {verdict.code: verdict.joint for verdict in kept}
@@ -31,7 +33,7 @@ def diagnose(verdicts: Iterable[Verdict], explained_by: Callable[[str], tuple[st
     for index, finding in enumerate(findings):
         if parent[index] is not None:
             symptoms[_root(index, parent)].append(finding)
-    diagnoses = [Diagnosis(root=findings[index], symptoms=tuple(below)) for index, below in symptoms.items()]
+    diagnoses = [Diagnosis(root=_graver(findings[index], below), symptoms=tuple(below)) for index, below in symptoms.items()]
     diagnoses.sort(
         key=lambda one: (
             SEVERITIES.index(one.root.severity),
@@ -42,6 +44,12 @@ def diagnose(verdicts: Iterable[Verdict], explained_by: Callable[[str], tuple[st
         )
     )
     return tuple(diagnoses)
+
+
+def _graver(root: Finding, below: list[Finding]) -> Finding:
+    """The root, as grave as its gravest symptom: what metadata only warned of, bytes may prove."""
+    worst = min((one.severity for one in (root, *below)), key=SEVERITIES.index)
+    return root if worst is root.severity else msgspec.structs.replace(root, severity=worst)
 
 
 def _cause_of(finding: Finding, findings: list[Finding], codes: tuple[str, ...]) -> int | None:

@@ -146,6 +146,8 @@ class Doubt(msgspec.Struct, frozen=True):
 
     question: str
     why: str
+    subjects: tuple[str, ...] = ()
+    """What it is about, where it is not the whole question: a remedy for something else may still be proven."""
 
 
 class Outcome(enum.Enum):

@@ -40,6 +40,8 @@ class LinkedModule(Part, frozen=True):
     problem_count: int
     optional: bool = False
     """One of several variants of which any one is enough (ffmpeg, CUDA flavours): never a finding by itself."""
+    undecided: str | None = None
+    """Why it cannot be told whether it loads (supposed versions whose bytes are not here), or None."""
 
 
 class LibraryCopy(Part, frozen=True):

@@ -115,8 +115,9 @@ class _Proof:
             same = [one for one in verdict.findings if one.code == finding.code and one.subjects[:1] == finding.subjects[:1]]
             if same:
                 return f"({finding.code} would remain: {same[0].title})"
-            if verdict.code == finding.code and verdict.doubts and not self._doubted(verdict.code):
-                return f"(it could not be told: {verdict.doubts[0].why})"
+            doubts = [one for one in verdict.doubts if not one.subjects or set(one.subjects) & set(finding.subjects[:1])]
+            if verdict.code == finding.code and doubts and not self._doubted(verdict.code):
+                return f"(it could not be told: {doubts[0].why})"
         new = [one for one in _errors(after) if (one.code, one.subjects[:1]) not in known]
         return f"({new[0].code} would be new: {new[0].title})" if new else ""
 

@@ -28,6 +28,7 @@ from envdoctor.facts import (
     need,
 )
 from envdoctor.suppose_env import with_variable
+from envdoctor.suppose_link import with_package as with_linkage
 from envdoctor.views import driver_version, normalized, parsed
 from envdoctor.wording import nearest
 
@@ -249,7 +250,7 @@ def _package(facts: Facts, name: str, version: str | None, via: str, matrix: Mat
     if version is None and isinstance(owners, Known):
         left = {file: tuple(one for one in names if one != name) for file, names in owners.value.items()}
         facts = _put(facts, "builds", module_owners=Known({k: v for k, v in left.items() if len(v) > 1}, owners.via))
-    return facts
+    return with_linkage(facts, matrix, name, version, via)
 
 
 def _distribution(facts: Facts, name: str, version: str, via: str, matrix: Matrix) -> Distribution:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from envdoctor.facts import Facts, Known, LibCuda, Library
+from envdoctor.suppose_link import without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,7 +31,9 @@ def with_variable(facts: Facts, name: str, value: str | None, via: str) -> Facts
     if name == "CUDA_HOME":
         return _toolkit(facts, value)
     if name in LOADER:
-        return _loader(facts, name, _entries(value))
+        gone = {entry if name == "LD_LIBRARY_PATH" else entry.rpartition("/")[0] for entry in _entries(before.get(name))}
+        kept = {entry if name == "LD_LIBRARY_PATH" else entry.rpartition("/")[0] for entry in _entries(value)}
+        return without_folders(_loader(facts, name, _entries(value)), gone - kept, via)
     if name == "PYTHONPATH":
         gone = set(_entries(before.get(name))) - set(_entries(value))
         return _without_folders(facts, gone)

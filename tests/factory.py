@@ -15,6 +15,7 @@ from envdoctor.facts import Facts, Known, Unknown
 from envdoctor.matrix import Matrix
 from envdoctor.rules import load
 from envdoctor.views import normalized
+from tests import linked
 
 if TYPE_CHECKING:
     from envdoctor.findings import Doubt, Finding, Outcome
@@ -168,6 +169,10 @@ def healthy() -> Facts:
             device_nodes=Known(("/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm"), "/dev"),
             nvidia_mounts=Known(value=False, via="/proc/self/mountinfo"),
         ),
+        linking=linked.HEALTHY,
+        device_code=Known((), SITE),
+        overwritten=Known((), SITE),
+        names=linked.names(),
     )  # fmt: skip
 
 

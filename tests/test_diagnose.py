@@ -49,3 +49,10 @@ def test_what_passed_or_was_ignored_is_no_diagnosis() -> None:
     passed = Verdict(code="ED101", title="x", joint=Joint.DRIVER, outcome=Outcome.PASS)
     made = Verdict(code="ED201", title="x", joint=Joint.ENGINE, outcome=Outcome.IGNORED, findings=ignored.findings)
     assert roots(passed, made) == []
+
+
+def test_a_root_is_as_grave_as_its_gravest_symptom() -> None:
+    made = diagnose(
+        (found("ED201", "torch", severity=Severity.WARNING), found("ED303", "torch")), lambda code: EXPLAINED.get(code, ())
+    )
+    assert [(one.root.code, one.root.severity) for one in made] == [("ED201", Severity.ERROR)]

@@ -55,7 +55,7 @@ def render(report: Report, facts: Facts, page: Page) -> str:
         *("\n".join(_diagnosis(one, page)) for one in report.diagnoses),
         "\n".join((*_notes(report, page), *_old_data(report, page))),
         "\n".join(_doubts(report, page)),
-        "\n".join(_last(report, page)),
+        "\n".join((*_read(facts, page), *_last(report, page))),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -204,6 +204,20 @@ def _doubts(report: Report, page: Page) -> Iterator[str]:
             codes = ", ".join(dict.fromkeys(question.split(" ", 1)[0] for question in questions))
             yield from _wrapped(f"{len(questions)} questions: {codes}", page, "  ", "      ")
         yield from _wrapped(f"because {why}", page, "      ")
+
+
+def _read(facts: Facts, page: Page) -> Iterator[str]:
+    """How much was put through the loader's work and compared name by name, and what it took."""
+    modules, pairs = facts.linking.modules, facts.names.pairs
+    parts = []
+    if isinstance(modules, Known) and modules.value:
+        parts.append(f"{plural(len(modules.value), 'module')} linked in {facts.linking.seconds:.2f} s")
+    if isinstance(pairs, Known) and pairs.value:
+        count = sum(one.names for one in pairs.value)
+        among = plural(len(pairs.value), "pair")
+        parts.append(f"{plural(count, 'name')} of {among} of packages compared in {facts.names.seconds:.2f} s")
+    if parts:
+        yield from (_paint(line, "dim", page) for line in _wrapped(f"{'; '.join(parts)}; nothing was imported", page, "", ""))
 
 
 def _last(report: Report, page: Page) -> Iterator[str]:

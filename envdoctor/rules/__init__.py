@@ -43,6 +43,8 @@ REGISTRY = (
     "ed306_cuda_home",
     "ed307_numpy_abi",
     "ed308_cuda_build_over_cpu_torch",
+    "ed309_torch_does_not_load",
+    "ed310_module_does_not_load",
     "ed401_trainer_engine_range",
     "ed402_runtime_incompatibility",
     "ed403_flashinfer_companions",

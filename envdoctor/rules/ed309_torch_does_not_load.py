@@ -1,0 +1,118 @@
+"""`import torch` fails in the dynamic loader.
+
+## What it checks
+The loader's work in `import torch` is done on the files alone: which libraries torch opens first, where ld.so finds what they
+need (run paths, LD_LIBRARY_PATH, its cache), and whether every symbol and version they ask for is there. Nothing is loaded.
+
+## Why it breaks
+A CUDA library is missing, or another version of it is found first. Python then says "ImportError: libcudnn.so.9: cannot open
+shared object file" or "undefined symbol: ncclCommRegister", and every tool that imports torch to diagnose the machine dies too.
+
+## What to do
+Install the NVIDIA library wheels that this torch pins; take foreign folders off LD_LIBRARY_PATH; if nothing helps, reinstall
+torch with its dependencies.
+
+## Sources
+- https://man7.org/linux/man-pages/man8/ld.so.8.html
+- https://github.com/pytorch/pytorch/issues/134929
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envdoctor.facts import need
+from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source
+from envdoctor.links import PYTHON, named, provider, wanted
+from envdoctor.requirements import requirements
+from envdoctor.views import distributions, installed, library_path_without, normalized
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from envdoctor.facts import Facts
+    from envdoctor.linkage import LinkProblem
+    from envdoctor.matrix import Matrix
+
+CODE = "ED309"
+CAUSE = "torch-does-not-load"
+JOINT = Joint.TORCH
+QUESTION = "Does the loader find everything that torch needs?"
+EXPLAINED_BY = ("ED305", "ED304", "ED203", "ED201", "ED204", "ED501", "ED202")
+
+SOURCE = Source("https://man7.org/linux/man-pages/man8/ld.so.8.html", "2026-11-25")
+MAX_SHOWN = 3
+
+
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - every rule is asked alike
+    """One finding with the first problem, as the loader would report it."""
+    torch = need(facts.linking.torch)
+    if torch is not None and torch.problems:
+        yield finding(facts, torch.problems)
+
+
+def finding(facts: Facts, problems: tuple[LinkProblem, ...]) -> Finding:
+    """The finding; who should have provided what is lacking is its second subject."""
+    first = problems[0]
+    whom = provider(facts, first)
+    one = installed(facts, "torch")
+    torch = f"torch {one.version}" if one is not None else "torch"
+    return Finding(
+        code=CODE,
+        title=f"{torch} cannot be imported: {wanted(first)} {lacking(facts, first, whom)}",
+        severity=Severity.ERROR,
+        layer=Layer.LINKED,
+        cause=CAUSE,
+        subjects=("torch", *([whom] if whom else []), *foreign(facts, first)),
+        why=f'"ImportError: {first.message}" when torch is imported, and so from everything that imports it.',
+        evidence=(
+            *(
+                Evidence(f"{problem.file} asks for", problem.wants, problem.of or problem.file)
+                for problem in problems[:MAX_SHOWN]
+            ),
+            Evidence("what the loader will say", first.message, "simulated on the files; nothing was loaded"),
+        ),
+        sources=(SOURCE,),
+        changes=tuple(changes(facts, first, whom)),
+    )
+
+
+def lacking(facts: Facts, problem: LinkProblem, whom: str) -> str:
+    """How it is lacking: not there at all, or not in what is there."""
+    if problem.kind in {"missing-library", "preload"}:
+        return "is not found"
+    if whom and whom != PYTHON and problem.of is not None:
+        return f"is not in {problem.of.rpartition('/')[2]} of {named(facts, whom)}"
+    return "is nowhere to be found"
+
+
+def foreign(facts: Facts, problem: LinkProblem) -> tuple[str, ...]:
+    """The subject of ED305 when the library that was found is none of this environment's."""
+    if problem.of is None or not problem.of.startswith(("/", "~")) or any(problem.of.startswith(one) for one in sites(facts)):
+        return ()
+    return (f"__{problem.of.rpartition('/')[2].split('.so', 1)[0].lower()}",)
+
+
+def sites(facts: Facts) -> tuple[str, ...]:
+    """The folders of the environment's packages. Raises NotObserved."""
+    return need(need(facts.python).site_dirs)
+
+
+def changes(facts: Facts, problem: LinkProblem, whom: str) -> Iterator[Change]:
+    """Off LD_LIBRARY_PATH; else what torch pins; else torch again."""
+    if foreign(facts, problem) and problem.of is not None:
+        folder = problem.of.rpartition("/")[0]
+        env = library_path_without(facts, {folder})
+        if env:
+            yield Change(
+                kind=Kind.SET_ENV, says=f"Take {folder} off LD_LIBRARY_PATH, so that torch finds its own library.", env=env
+            )
+    pins = {edge.name: edge.specifier for edge in requirements(facts).edges if normalized(edge.requirer.name) == "torch"}
+    if whom in pins:
+        says = f"Install {whom}{pins[whom]}, as torch asks."
+        yield Change(kind=Kind.INSTALL, says=says, install={whom: pins[whom]})
+    torch = distributions(facts).get("torch")
+    if torch is not None:
+        says = f"Reinstall torch {torch.version} together with the CUDA libraries that it pins."
+        wheels = {name: spec for name, spec in pins.items() if name.startswith("nvidia-")}
+        yield Change(kind=Kind.INSTALL, says=says, install={"torch": f"=={torch.version}", **wheels})

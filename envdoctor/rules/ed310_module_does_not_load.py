@@ -1,0 +1,143 @@
+"""A compiled module cannot be loaded: built for another torch, CUDA, Python or C library.
+
+## What it checks
+Each compiled module of the GPU stack (vLLM, torchvision, xFormers, flash-attn, ...; any package with `--deep-link`) is
+put through the dynamic loader's work on the files alone, as an import after `import torch` would: every library it needs is
+searched where ld.so searches, every symbol and version is looked up in what torch has mapped. Nothing is loaded or run.
+
+## Why it breaks
+A module binds to the exact C++ interface it was compiled against; another torch release changes it, and metadata does not always
+say so. Several packages hide the failure: torchvision says "operator torchvision::nms does not exist", xFormers and vLLM print
+a warning and fail later ("'_OpNamespace' '_C' object has no attribute"). The symbol that is named here is the real cause.
+
+## What to do
+Install the release that the module was built for, or a build of the package for what is installed.
+
+## Sources
+- https://man7.org/linux/man-pages/man8/ld.so.8.html
+- https://docs.python.org/3/extending/building.html
+- https://github.com/pytorch/pytorch/issues/122494
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envdoctor.facts import need
+from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
+from envdoctor.links import by_provider, lacks, named, packages, pins_on, shortened, wanted
+from envdoctor.pins import combined, fitting, said, satisfiable
+from envdoctor.requirements import in_stack
+from envdoctor.views import installed
+from envdoctor.wording import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from envdoctor.facts import Facts
+    from envdoctor.links import Lack
+    from envdoctor.matrix import Matrix
+
+CODE = "ED310"
+CAUSE = "module-does-not-load"
+JOINT = Joint.ENGINE
+QUESTION = "Can every compiled module of the stack be loaded?"
+EXPLAINED_BY = ("ED308", "ED302", "ED201", "ED303", "ED301", "ED202", "ED501", "ED204", "ED208", "ED203", "ED304", "ED309")
+
+SOURCE = Source("https://man7.org/linux/man-pages/man8/ld.so.8.html", "2026-11-25")
+SHOWN = 6
+HIDDEN = {
+    "torchvision": '"RuntimeError: operator torchvision::nms does not exist", and every model of transformers that imports it',
+    "torchaudio": '"OSError: Could not load this library" or "undefined symbol" when torchaudio is imported',
+    "xformers": 'a mere warning "xFormers can\'t load C++/CUDA extensions"; its attention then fails when it is called',
+    "vllm": "a mere warning \"Failed to import from vllm._C\", then \"'_OpNamespace' '_C' object has no attribute ...\"",
+    "flash-attn": '"ImportError: ... undefined symbol" from every model that asks for flash_attention_2',
+    "bitsandbytes": "\"CUDA Setup failed\" or \"'NoneType' object has no attribute 'cget_managed_ptr'\"",
+}
+"""Package -> what its user sees instead of the loader's words."""
+
+
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
+    """One finding for each provider that lacks something, with all modules that miss it."""
+    for one in need(facts.linking.modules):
+        if one.undecided is not None:
+            yield Doubt(QUESTION, f"{one.path}: {one.undecided}", (one.package,))
+    for whom, found in by_provider(lacks(facts)).items():
+        # what a broken pin explains and what nothing explains are two findings: the first is a symptom, the second a root
+        pinned = [one for one in found if list(pins_on(facts, (one.module.package,), whom))]
+        for some in (pinned, [one for one in found if one not in pinned]):
+            if some:
+                yield finding(facts, matrix, whom, some)
+
+
+def finding(facts: Facts, matrix: Matrix, whom: str, found: list[Lack]) -> Finding:
+    """The finding; its first problem is the headline, one line of evidence a module."""
+    names = packages(found)
+    first = found[0].problem
+    count = f"{plural(len(found), 'module')} of {spoken(facts, names)}" if len(found) > 1 else found[0].module.path
+    subject = (whom,) if whom.startswith(("nvidia-", "__")) else ()
+    return Finding(
+        code=CODE,
+        title=f"{count} cannot be loaded: {wanted(first)} {missing_from(facts, found[0])}",
+        severity=Severity.ERROR if any(grave(one) for one in found) else Severity.WARNING,
+        layer=Layer.LINKED,
+        cause=CAUSE,
+        subjects=(*names, *subject),
+        why=f"{'; '.join(symptoms(found))}.",
+        evidence=(
+            *(Evidence(f"{one.module.path} asks for", one.problem.wants, one.problem.message) for one in found[:SHOWN]),
+            *([Evidence("further modules", str(len(found) - SHOWN), "the same provider")] if len(found) > SHOWN else []),
+        ),
+        sources=(SOURCE,),
+        changes=tuple(changes(facts, matrix, whom, names)),
+    )
+
+
+def spoken(facts: Facts, names: tuple[str, ...]) -> str:
+    """The packages with their versions, the first two by name."""
+    told = [said(one) if (one := installed(facts, name)) is not None else name for name in names]
+    return ", ".join(told[:2]) + (f" and {len(told) - 2} more" if len(told) > 2 else "")  # noqa: PLR2004
+
+
+def missing_from(facts: Facts, one: Lack) -> str:
+    """Where it is not."""
+    if one.problem.kind in {"missing-library", "preload"}:
+        return "is not found"
+    if one.problem.kind == "wrong-python":
+        return f"is not there; it is built for {shortened(one.problem.wants)}"
+    if one.problem.kind == "static-tls":
+        return "are more than the loader keeps free"
+    return f"is not in {named(facts, one.provider)}" if one.provider else "is nowhere to be found"
+
+
+def grave(one: Lack) -> bool:
+    """Whether a training run needs it: a package of the stack, and no tool beside it."""
+    return in_stack(one.module.package) or one.module.package in HIDDEN
+
+
+def symptoms(found: list[Lack]) -> Iterator[str]:
+    """What the user sees, by package; the loader's own words for those that hide nothing."""
+    names = packages(found)
+    told = [name for name in names if name in HIDDEN]
+    yield from (f"{name}: {HIDDEN[name]}" for name in told[:2])
+    if not told:
+        yield f'"ImportError: {found[0].problem.message}"'
+
+
+def changes(facts: Facts, matrix: Matrix, whom: str, names: tuple[str, ...]) -> Iterator[Change]:
+    """The provider's release that all of them ask for; else, for each, a release made for what is installed."""
+    ranges = list(dict.fromkeys(pins_on(facts, names, whom)))
+    if ranges and satisfiable(ranges) and installed(facts, whom) is not None:
+        spec = combined(ranges)
+        yield Change(kind=Kind.INSTALL, says=f"Install {whom}{spec}, for which they were built.", install={whom: spec})
+    fits = {name: fit for name in names if (fit := fitting(facts, matrix, name, (whom,))) is not None}
+    if fits and len(fits) == len(names):
+        listed = ", ".join(f"{name}{spec}" for name, spec in fits.items())
+        yield Change(kind=Kind.INSTALL, says=f"Install {listed}, made for the installed {whom}.", install=fits)
+    if not ranges and not fits:
+        listed = " ".join(names)
+        yield Change(
+            kind=Kind.SYSTEM,
+            says=f"Install a build of {listed} for {named(facts, whom) if ':' not in whom else 'this system'}, or build it from "
+            f"source against it: pip install --no-binary {listed} --no-build-isolation {listed}",
+        )
