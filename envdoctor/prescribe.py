@@ -15,7 +15,7 @@ from envdoctor.errors import UserError
 from envdoctor.facts import Known, NotObserved
 from envdoctor.findings import Kind, Outcome, Remedy, Safety, Severity
 from envdoctor.suppose import REMOVED, VARIABLE, known_pins, supposing
-from envdoctor.views import distributions, parsed
+from envdoctor.views import distributions, in_root, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -96,6 +96,8 @@ class _Proof:
         python = self.facts.python
         managed = isinstance(python, Known) and python.value.externally_managed and (change.install or change.remove)
         note = " The system manages this Python (PEP 668): do it in a virtual environment of your own." if managed else ""
+        if in_root(self.facts) and change.kind in SAFETY and not managed:
+            note = " Inside the root: as a line of its Dockerfile, or without RUN in a shell in it."
         return Remedy(
             kind=change.kind,
             safety=Safety.MANUAL if managed else SAFETY.get(change.kind, Safety.MANUAL),
@@ -229,19 +231,27 @@ def _with_closure(change: Change, supposed: dict[str, str], facts: Facts) -> Cha
 
 
 def commands(change: Change, facts: Facts) -> tuple[tuple[str, ...], ...]:
-    """The change as argv lists for this target; environment changes as the shell's export and unset."""
+    """The change as argv lists for this target; environment changes as the shell's export and unset.
+
+    For a root folder they are lines of a Dockerfile: its paths exist on our own machine too, and "RUN" does nothing there.
+    """
     made: list[tuple[str, ...]] = list(change.argv)
+    root = in_root(facts)
+    run = ("RUN",) if root else ()
     again = _same_version_other_build(change, facts)
     # only uv knows PyTorch's own indexes by name
     uses_pip = _has_pip(facts) and change.torch_backend is None
     if change.remove or (again and uses_pip):
-        made.append((*_installer(facts, "uninstall", pip=uses_pip), *change.remove, *(again if uses_pip else ())))
+        made.append((*run, *_installer(facts, "uninstall", pip=uses_pip), *change.remove, *(again if uses_pip else ())))
     if change.install:
         words = [f"{name}{spec}" for name, spec in change.install.items()]
         reinstall = () if uses_pip else tuple(f"--reinstall-package={name}" for name in again)
         backend = () if change.torch_backend is None else (f"--torch-backend={change.torch_backend}",)
-        made.append((*_installer(facts, "install", pip=uses_pip), *backend, *reinstall, *words))
+        made.append((*run, *_installer(facts, "install", pip=uses_pip), *backend, *reinstall, *words))
     for variable, value in change.env.items():
+        if root:
+            made.append(("ENV", f"{variable}={value or ''}"))
+            continue
         made.append(("unset", variable) if value is None else ("export", f"{variable}={value}"))
     return tuple(made)
 

@@ -45,7 +45,13 @@ class Pending:
 def start(target: str | None, *, extras: bool = False) -> Pending:
     """Parse the target and start its probe. Raises UserError."""
     spec = parse_target(target, os.environ)
-    running = interpreter.start(spec.path, extras=extras) if spec.scheme == "venv" else None
+    running = None
+    if spec.scheme == "venv":
+        running = interpreter.start(spec.path, extras=extras)
+    elif spec.scheme == "root":
+        from envdoctor.sources import root  # noqa: PLC0415
+
+        running = root.start(spec.path, spec.inside, extras=extras)
     return Pending(spec, running, extras=extras)
 
 
@@ -55,7 +61,7 @@ def facts_of(pending: Pending) -> Facts:
 
     from envdoctor.errors import UserError  # noqa: PLC0415
     from envdoctor.facts import BadDocument, Target, decode  # noqa: PLC0415
-    from envdoctor.sources import saved  # noqa: PLC0415
+    from envdoctor.sources import root, saved  # noqa: PLC0415
 
     spec = pending.spec
     if pending.running is None:
@@ -63,6 +69,11 @@ def facts_of(pending: Pending) -> Facts:
         was = facts.target.spec
         chosen = f"a record of {was}" if was else "a record"
         target = Target(spec=f"saved:{shown(spec.path)}", chosen=chosen, broken=facts.target.broken)
+        return msgspec.structs.replace(facts, target=target)
+    if spec.scheme == "root":
+        facts = decode(root.finish(pending.running, spec.path))
+        told = facts.target
+        target = msgspec.structs.replace(told, spec=f"root:{shown(spec.path)}{root.SEPARATOR}{told.spec}")
         return msgspec.structs.replace(facts, target=target)
     document, broken = interpreter.finish(pending.running, spec.path, extras=pending.extras)
     try:
@@ -84,8 +95,8 @@ def anonymous(facts: Facts) -> Facts:
     from envdoctor.probe.redaction import homes_of, redacted, users_of  # noqa: PLC0415
 
     machine, target = Machine(), facts.target
-    spec, broken = redacted([target.spec, target.broken], homes_of(machine), users_of(machine))
-    return msgspec.structs.replace(facts, target=msgspec.structs.replace(target, spec=spec, broken=broken))
+    spec, chosen, broken = redacted([target.spec, target.chosen, target.broken], homes_of(machine), users_of(machine))
+    return msgspec.structs.replace(facts, target=msgspec.structs.replace(target, spec=spec, chosen=chosen, broken=broken))
 
 
 def pasteable(facts: Facts, pending: Pending) -> Facts:
@@ -100,7 +111,12 @@ def pasteable(facts: Facts, pending: Pending) -> Facts:
     python = facts.python
     if pending.running is None or facts.target.broken is not None or not isinstance(python, Known):
         return facts
-    executable = shown(os.path.abspath(pending.running.interpreter))
+    if pending.spec.scheme == "root":
+        # the target's name ends in the environment's folder, or in the program itself
+        inside, program = facts.target.spec.rpartition("::")[2], os.path.basename(python.value.executable)
+        executable = inside if os.path.basename(inside) == program else f"{inside}/bin/{program}"
+    else:
+        executable = shown(os.path.abspath(pending.running.interpreter))
     return msgspec.structs.replace(facts, python=Known(msgspec.structs.replace(python.value, executable=executable), python.via))
 
 
@@ -236,13 +252,13 @@ def passed_over(matrix: Matrix) -> tuple[str, ...]:
 def _about(facts: Facts) -> Iterator[str]:
     """What a user should know of the target before a clean page misleads."""
     from envdoctor.facts import Known, NotObserved  # noqa: PLC0415
-    from envdoctor.views import ENGINES, TRAINERS, distributions  # noqa: PLC0415
+    from envdoctor.views import ENGINES, TRAINERS, distributions, in_root  # noqa: PLC0415
 
     try:
         present = distributions(facts)
     except NotObserved:
         return
     if not any(name in present for name in ("torch", *ENGINES, *TRAINERS)):
-        own = isinstance(facts.python, Known) and facts.python.value.prefix == shown(sys.prefix)
+        own = not in_root(facts) and isinstance(facts.python, Known) and facts.python.value.prefix == shown(sys.prefix)
         whose = "this is envdoctor's own environment, and " if own else ""
         yield f"{whose}neither torch nor vLLM nor a trainer is installed in it; another one is checked by: envdoctor check PATH"

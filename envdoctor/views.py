@@ -57,9 +57,17 @@ def readable(what: str, version: str) -> Version:
     return found
 
 
-def recorded(facts: Facts) -> bool:
-    """Whether the facts are a record, perhaps of another machine and by somebody else: no command may delete by its word."""
-    return facts.target.spec.startswith("saved:")
+def elsewhere(facts: Facts) -> bool:
+    """Whether the paths are not those of this machine: no command may delete by their word.
+
+    So they are in a record, perhaps of another machine and by somebody else, and in a root folder.
+    """
+    return facts.target.spec.startswith("saved:") or in_root(facts)
+
+
+def in_root(facts: Facts) -> bool:
+    """Whether the target is a root folder (or a record of one): commands are for inside of it."""
+    return facts.target.spec.startswith("root:") or facts.target.chosen.startswith("a record of root:")
 
 
 _last: tuple[Facts, dict[str, Distribution]] | None = None

@@ -56,7 +56,7 @@ def facts(target: str) -> Facts:
 
 def test_the_active_environment_is_virtual_env_then_conda_then_path_and_the_reason_is_said(venv: Path, tmp_path: Path) -> None:
     both = {"VIRTUAL_ENV": str(venv), "CONDA_PREFIX": "/conda", "PATH": "/usr/bin"}
-    assert parse_target(None, both)[1:] == (str(venv), "VIRTUAL_ENV is set")
+    assert parse_target(None, both)[1:3] == (str(venv), "VIRTUAL_ENV is set")
     assert parse_target(None, {"CONDA_PREFIX": str(venv)}).chosen == "CONDA_PREFIX is set"
     on_path = parse_target(None, {"PATH": str(venv / "bin")})
     assert on_path.path == str(venv / "bin" / "python3")

@@ -2,7 +2,8 @@
 
 The request is words of the form KEY=VALUE, all optional:
 ``deadline_s``: seconds for the whole probe; ``venv``: probe this environment's folder under another interpreter, because
-its own does not start; ``pynvml``: path of the module that travels along; ``extras``: also run compilers,
+its own does not start; ``root``: judge this folder as a root, from outside, and in it the Python that ``inside`` names (else
+the best one); ``pynvml``: path of the module that travels along; ``extras``: also run compilers,
 lscpu, topo; ``deep_link``: "all" or distributions by comma, whose modules are linked too; ``name_pairs``: "a>b,c>d",
 importers and exporters whose names are compared too.
 """
@@ -29,6 +30,7 @@ from . import (
     names,
     ownership,
     packages,
+    root,
 )  # fmt: skip
 from .beside import Beside
 from .machine import Machine, unknown
@@ -63,7 +65,16 @@ def main():
     gc.disable()  # a short life that makes few cycles: collecting costs more than it frees
     ask = dict(word.partition("=")[::2] for word in sys.argv[1:])
     machine = Machine()
-    document = take(machine, ask)
+    try:
+        if ask.get("root"):
+            machine, ask = root.entered(ask)
+        document = take(machine, ask)
+    except root.Refused as refused:
+        document = {"refused": [root.plain(words) for words in refused.args]}
+    else:
+        if machine.at_rest:
+            # as it must be typed, so not redacted; the doctor does that before anything leaves the machine
+            document["target"] = root.target(machine, ask)
     sys.stdout.buffer.write(json.dumps(document).encode("ascii") + b"\n")
     sys.stdout.buffer.flush()
     machine.kill_children()
@@ -79,7 +90,7 @@ def take(machine, ask):
     for group in BESIDE:
         for name, module in group:
             leaves[name] = dict.fromkeys(module.LEAVES, unknown(NO_ANSWER % budget))
-    helpers = [Beside(machine, ask, group) for group in BESIDE] if machine.live else []
+    helpers = [Beside(machine, ask, group) for group in BESIDE] if machine.live or machine.at_rest else []
     threads = {}
     for name, module, after in SECTIONS:
         if name == "extras" and not ask.get("extras"):
@@ -94,7 +105,7 @@ def take(machine, ask):
         thread.join(max(0.0, budget - (time.monotonic() - started)))
     for helper in helpers:
         helper.collect(leaves, started + budget)
-    if not machine.live:
+    if not helpers:
         for group in BESIDE:
             for name, module in group:
                 run_section(name, module, None, leaves, machine, ask)
@@ -130,7 +141,10 @@ def run_section(name, module, before, leaves, machine, ask):
         before.join()
     out = leaves[name]
     try:
-        module.probe(out, machine, dict(ask, sections=leaves))
+        if machine.at_rest:
+            root.probe(name, module, out, machine, dict(ask, sections=leaves))
+        else:
+            module.probe(out, machine, dict(ask, sections=leaves))
     except Exception as error:  # a section's bug costs that section
         for leaf, value in out.items():
             if value.get("why", "").startswith("no answer"):

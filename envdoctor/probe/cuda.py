@@ -30,7 +30,8 @@ SCRIPT_BYTES = 4096
 
 def probe(out, machine, ask):
     """Fill the section. The site folders come from the section ``python``, which has run before."""
-    fill(out, "toolkits", lambda: known(toolkits(machine), "PATH, CUDA_HOME, CUDA_PATH and /usr/local"))
+    places = "/usr/local" if machine.at_rest else "PATH, CUDA_HOME, CUDA_PATH and /usr/local"
+    fill(out, "toolkits", lambda: known(toolkits(machine), places))
     fill(out, "libraries", lambda: libraries(machine, ask["sections"]["python"]["interpreter"]))
 
 

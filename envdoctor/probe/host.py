@@ -118,7 +118,7 @@ def caches(machine):
     found = []
     for purpose, path in places:
         there = path
-        while not os.path.isdir(machine.at(there)) and there not in ("/", ""):
+        while not machine.is_folder(there) and there not in ("/", ""):
             there = os.path.dirname(there)
         try:
             _size, free = machine.space(there or "/")

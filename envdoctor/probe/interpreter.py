@@ -16,8 +16,14 @@ LEAVES = ("interpreter",)
 
 
 def probe(out, machine, ask):
-    """Fill the section. ``ask["venv"]``: describe that folder, whose own interpreter does not start."""
-    if ask.get("venv"):
+    """Fill the section.
+
+    ``ask["venv"]``: describe that folder, whose own interpreter does not start. ``ask["describe"]``: a function that
+    gives the leaf, of a root folder.
+    """
+    if ask.get("describe"):
+        fill(out, "interpreter", ask["describe"])
+    elif ask.get("venv"):
         fill(out, "interpreter", lambda: described(machine, stopped(machine, ask["venv"])))
     elif machine.live:
         fill(out, "interpreter", lambda: described(machine, running()))
@@ -89,7 +95,7 @@ def described(machine, base):
     found = pyvenv(machine, base["executable"])
     prefix = os.path.dirname(found) if found else base["base_prefix"]
     configuration = settings(machine, found) if found else {}
-    conda = os.path.isdir(machine.at(prefix + "/conda-meta"))
+    conda = machine.is_folder(prefix + "/conda-meta")
     system_site = configuration.get("include-system-site-packages", "").lower() == "true"
     wanted = machine.environ.get("PYTHONPATH")
     # an empty entry ("/a::/b", or a colon at the end) is the current folder, as in Python
@@ -156,7 +162,7 @@ def user_folder(machine, library):
     if machine.environ.get("PYTHONNOUSERSITE") or base is None:
         return None
     folder = os.path.join(base, "lib", library, "site-packages")
-    return folder if os.path.isdir(machine.at(folder)) else None
+    return folder if machine.is_folder(folder) else None
 
 
 def venv_folders(prefix, stdlib):
@@ -168,7 +174,7 @@ def venv_folders(prefix, stdlib):
 def system_folders(machine, prefix, stdlib):
     """Where a Python that is no venv keeps its packages. Debian and Fedora have patched their own site.py."""
     library = os.path.basename(stdlib)
-    if prefix == "/usr" and os.path.isdir(machine.at("/usr/lib/python3/dist-packages")):
+    if prefix == "/usr" and machine.is_folder("/usr/lib/python3/dist-packages"):
         return [
             "/usr/local/lib/%s/dist-packages" % library,
             "/usr/lib/python3/dist-packages",
@@ -201,7 +207,7 @@ class SearchPath:
     def add(self, folder):
         """Add a folder if it exists; True if it is new."""
         real = self.machine.realpath(folder)
-        if real in self._real or not os.path.isdir(self.machine.at(real)):
+        if real in self._real or not self.machine.is_folder(real):
             return False
         self._real.add(real)
         self.folders.append(folder)

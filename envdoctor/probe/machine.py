@@ -1,7 +1,8 @@
 """The only doors from the probe to the world: ``read``, ``listdir``, ``realpath``, ``space`` and ``run``.
 
 With another ``root`` the same probe reads a recorded machine (a folder of files plus ``commands.json``), which is how
-tests replay real machines. Leaves are plain dicts here; their typed form is in envdoctor/facts.py.
+tests replay real machines, or an unpacked image (RootFolder). No link leads out of such a root. Leaves are plain dicts
+here; their typed form is in envdoctor/facts.py.
 """
 
 import errno
@@ -25,6 +26,7 @@ NOTICE_S = 0.02  # such an end shows on no pipe, so it is looked for this often
 READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 NOT_A_FILE = "is not a regular file"
 MAX_LINKS = 40  # as the kernel
+NOT_TOLD = "a root folder does not tell this"
 
 
 def known(value, via):
@@ -53,6 +55,9 @@ class Trouble(Exception):
 class Machine:
     """The machine under ``root``; for a recorded one, ``commands`` maps "argv joined by spaces" to recorded results."""
 
+    at_rest = False
+    hidden = ()
+
     def __init__(self, root="/", environ=None, commands=None):
         self.root = root.rstrip("/") or "/"
         self.environ = dict(os.environ) if environ is None else dict(environ)
@@ -79,11 +84,11 @@ class Machine:
         return self.commands is None
 
     def at(self, path):
-        """The real place of an absolute path of this machine; links are followed as far as the last component."""
-        if self.root == "/":
-            return path
-        folder, name = os.path.split(path)
-        return os.path.join(self.root + self.realpath(folder), name)
+        """Where our own process finds an absolute path of this machine: under another root, with every link followed.
+
+        Raises OSError for a loop of links, which our kernel would follow out of the root.
+        """
+        return self._inside(path)
 
     def read(self, path, limit=MAX_FILE_BYTES):
         """Bytes of a file, at most ``limit``. Raises Missing or Trouble."""
@@ -111,6 +116,13 @@ class Machine:
         """Whether the path leads to something (a dead or looping link does not)."""
         try:
             return os.path.exists(self._inside(path))
+        except OSError:
+            return False
+
+    def is_folder(self, path):
+        """Whether the path leads to a folder."""
+        try:
+            return os.path.isdir(self._inside(path))
         except OSError:
             return False
 
@@ -155,11 +167,11 @@ class Machine:
         return json.loads(self.text(path))
 
     def _inside(self, path):
-        """Where to open ``path``: a recorded absolute link leads to its place under the root, never out of it."""
+        """Where to open ``path``: an absolute link leads to its place under the root, never out of it. Raises OSError."""
         return path if self.root == "/" else self.root + self._followed(path)
 
     def _followed(self, path):
-        """The path of a recorded machine with every link followed. Raises OSError for a loop of links."""
+        """The path under another root with every link followed. Raises OSError for a loop of links, and for what is hidden."""
         done, rest, links = "/", path.split("/"), 0
         while rest:
             part = rest.pop(0)
@@ -169,6 +181,8 @@ class Machine:
                 done = os.path.dirname(done)
                 continue
             step = os.path.join(done, part)
+            if step in self.hidden:
+                raise OSError(errno.EACCES, NOT_TOLD)
             if not os.path.islink(self.root + step):
                 done = step
                 continue
@@ -228,14 +242,42 @@ class Machine:
             kill(child)
 
 
+class RootFolder(Machine):
+    """A root that lies in a folder (an unpacked image, a chroot). Nothing of it runs, and it has no environment.
+
+    What a kernel shows is hidden: in a chroot these folders hold what our own kernel says, and devices do things when opened.
+    """
+
+    at_rest = True
+    hidden = ("/proc", "/sys", "/dev")
+
+    def __init__(self, root):
+        super().__init__(root, {}, {})
+
+    def space(self, path):  # noqa: ARG002 - as of every machine
+        """Raises Trouble: the file system under the folder is not the one that the image will run on."""
+        raise Trouble(NOT_TOLD)
+
+    def table(self, path):  # noqa: ARG002
+        """Raises Trouble: what lies in /recorded of an image is no record."""
+        raise Trouble(NOT_TOLD)
+
+
 def open_file(path):
     """A descriptor of a regular file, or of a folder (which then says so when it is read). Never waits. Raises OSError."""
+    # a device may do something when it is only opened; so it is asked before, and again what was really opened
+    if not is_plain(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, NOT_A_FILE)
     descriptor = os.open(path, READ_FLAGS)
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    if not is_plain(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, NOT_A_FILE)
     return descriptor
+
+
+def is_plain(mode):
+    """Whether it is a regular file or a folder."""
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def reason(path, error):

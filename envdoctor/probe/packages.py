@@ -5,7 +5,6 @@ times slower, and it hides exactly the broken installs that are looked for.
 """
 
 import json
-import os
 import re
 
 from .machine import Missing, Trouble, known, unknown
@@ -89,7 +88,7 @@ def wheel_installed(machine, site, entry):
 def egg_installed(machine, site, entry):
     """A distribution with .egg-info: a folder (setuptools) or one file (distutils, Debian)."""
     path = site + "/" + entry
-    is_folder = os.path.isdir(machine.at(path))
+    is_folder = machine.is_folder(path)
     parts = entry[: -len(".egg-info")].split("-")
     named = parts[0], parts[1] if len(parts) > 1 else ""
     found = distribution(machine, site, entry, path + "/PKG-INFO" if is_folder else path, named)

@@ -29,7 +29,7 @@ from envdoctor.facts import Known, need
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source
 from envdoctor.pins import said
 from envdoctor.requirements import in_stack, requirements
-from envdoctor.views import metadata_path, normalized, parsed, recorded
+from envdoctor.views import elsewhere, metadata_path, normalized, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,7 +133,7 @@ def reinstall(name: str, version: str, says: str) -> Change:
 
 def deletable(facts: Facts, one: Leftover) -> bool:
     """Whether a command may name it: a plain "~" folder, directly in a folder of packages, found on this machine now."""
-    if recorded(facts) or not isinstance(facts.python, Known) or not isinstance(facts.python.value.site_dirs, Known):
+    if elsewhere(facts) or not isinstance(facts.python, Known) or not isinstance(facts.python.value.site_dirs, Known):
         return False
     plain = one.entry.startswith("~") and len(one.entry) > 1 and "/" not in one.entry
     return plain and one.location.startswith(("/", "~/")) and one.location in facts.python.value.site_dirs.value

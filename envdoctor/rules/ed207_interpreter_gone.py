@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from envdoctor.facts import Known
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source
-from envdoctor.views import parsed, recorded
+from envdoctor.views import elsewhere, in_root, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - 
         code=CODE,
         title=f"the interpreter of {folder} does not start",
         severity=Severity.ERROR,
-        layer=Layer.LOADED,
+        layer=Layer.LINKED if in_root(facts) else Layer.LOADED,
         cause=CAUSE,
         subjects=("__python",),
         why='Nothing in this environment can run: "No such file or directory" or "bad interpreter".',
@@ -73,7 +73,7 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - 
 
 def clearable(facts: Facts) -> bool:
     """Whether a command may empty the folder: surely a virtual environment of this machine, and not what it was made from."""
-    if recorded(facts) or not isinstance(facts.python, Known):
+    if elsewhere(facts) or not isinstance(facts.python, Known):
         return False
     python = facts.python.value
     folder, base = python.prefix.rstrip("/"), python.base_prefix.rstrip("/")

@@ -1,7 +1,8 @@
 """Where Facts come from: a target on the command line becomes a source that gives Facts.
 
-Targets: a path to an interpreter or an environment's folder (``venv:PATH`` or just PATH) and ``saved:PATH`` (a probe
-document, or the folder that ``check --record`` wrote).
+Targets: a path to an interpreter or an environment's folder (``venv:PATH`` or just PATH), ``root:DIR`` (an unpacked image
+or a chroot; ``root:DIR::/opt/venv`` names the Python in it) and ``saved:PATH`` (a probe document, or the folder that
+``check --record`` wrote).
 """
 
 from __future__ import annotations
@@ -17,16 +18,21 @@ from envdoctor.wording import nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMES = ("venv", "saved")
-HINT = "Give a folder with bin/python, a Python interpreter, or saved:FILE; without a target the active environment is checked."
+SCHEMES = ("venv", "root", "saved")
+HINT = (
+    "Give a folder with bin/python, a Python interpreter, root:DIR or saved:FILE; "
+    "without a target the active environment is checked."
+)
 
 
 class TargetSpec(NamedTuple):
     """A parsed target: what to read and why it was taken. ``chosen`` is a phrase for the first line of the page."""
 
-    scheme: Literal["venv", "saved"]
+    scheme: Literal["venv", "root", "saved"]
     path: str
     chosen: str
+    inside: str = ""
+    """Of a root folder: the Python in it that was named."""
 
 
 def parse_target(text: str | None, environ: Mapping[str, str]) -> TargetSpec:
@@ -45,13 +51,19 @@ def parse_target(text: str | None, environ: Mapping[str, str]) -> TargetSpec:
             scheme, rest = "venv", text
         else:
             raise UserError(f'"{scheme}:" is not a kind of target', f"{nearest(scheme, SCHEMES)} {HINT}")
+    inside = ""
+    if scheme == "root":
+        from envdoctor.sources import root  # noqa: PLC0415
+
+        rest, inside = root.place(rest)
     path = os.path.expanduser(rest)
     if scheme == "venv" and "/" not in rest and not os.path.lexists(path):
         # python3.12 as one types it
         path = shutil.which(rest, path=environ.get("PATH", os.defpath)) or path
     if not rest or not os.path.lexists(path):
         raise UserError(f"the target {rest or text!r} does not exist", HINT)
-    return TargetSpec("saved" if scheme == "saved" else "venv", os.path.abspath(path), "named on the command line")
+    kind: Literal["venv", "root", "saved"] = "saved" if scheme == "saved" else "root" if scheme == "root" else "venv"
+    return TargetSpec(kind, os.path.abspath(path), "named on the command line", inside)
 
 
 def active(environ: Mapping[str, str]) -> TargetSpec:
