@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 class Pending:
     """A target whose facts are being read. As a context: if it is left by an error or an interrupt, the probe is ended."""
 
-    def __init__(self, spec: TargetSpec, running: interpreter.Running | None, *, extras: bool) -> None:
+    def __init__(self, spec: TargetSpec, running: interpreter.Running | None, ask: dict[str, str]) -> None:
         self.spec = spec
         self.running = running
-        self.extras = extras
+        self.ask = ask
 
     def __enter__(self) -> Self:
         return self
@@ -42,17 +42,45 @@ class Pending:
             interpreter.stop(self.running.child)
 
 
-def start(target: str | None, *, extras: bool = False) -> Pending:
-    """Parse the target and start its probe. Raises UserError."""
+def start(target: str | None, *, extras: bool = False, deep_link: str | None = None, names: tuple[str, ...] = ()) -> Pending:
+    """Parse the target and start its probe.
+
+    Args:
+        target: as on the command line; None for the active environment.
+        extras: also run compilers, lscpu and nvidia-smi topo.
+        deep_link: "all", or distributions by comma whose modules are linked too.
+        names: "IMPORTER:EXPORTER" pairs whose names are compared too.
+
+    Raises:
+        UserError: the target or a pair makes no sense.
+    """
     spec = parse_target(target, os.environ)
+    ask = {
+        **({"extras": "yes"} if extras else {}),
+        **({"deep_link": deep_link} if deep_link else {}),
+        **({"name_pairs": _pairs(names)} if names else {}),
+    }
     running = None
     if spec.scheme == "venv":
-        running = interpreter.start(spec.path, extras=extras)
+        running = interpreter.start(spec.path, ask)
     elif spec.scheme == "root":
         from envdoctor.sources import root  # noqa: PLC0415
 
-        running = root.start(spec.path, spec.inside, extras=extras)
-    return Pending(spec, running, extras=extras)
+        running = root.start(spec.path, spec.inside, ask)
+    return Pending(spec, running, ask)
+
+
+def _pairs(words: tuple[str, ...]) -> str:
+    """``("trl:peft",)`` as the probe wants them. Raises UserError."""
+    from envdoctor.errors import UserError  # noqa: PLC0415
+
+    for word in words:
+        importer, sign, exporter = word.partition(":")
+        if not sign or not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) for name in (importer, exporter)):
+            raise UserError(
+                f"--names {word!r} is not IMPORTER:EXPORTER", "Name two installed packages, for instance --names trl:peft"
+            )
+    return ",".join(word.replace(":", ">") for word in words)
 
 
 def facts_of(pending: Pending) -> Facts:
@@ -75,7 +103,7 @@ def facts_of(pending: Pending) -> Facts:
         told = facts.target
         target = msgspec.structs.replace(told, spec=f"root:{shown(spec.path)}{root.SEPARATOR}{told.spec}")
         return msgspec.structs.replace(facts, target=target)
-    document, broken = interpreter.finish(pending.running, spec.path, extras=pending.extras)
+    document, broken = interpreter.finish(pending.running, spec.path, pending.ask)
     try:
         facts = decode(document)
     except BadDocument as bad:

@@ -11,6 +11,8 @@ SKIP = "Leave these rules out. Commas allowed, as in --select."
 RECORD = "Also write facts and report to DIR, redacted, to replay this check anywhere."
 SUPPOSE = "Judge as if: driver=535.161.08, gpu=h100, gpu=8xh100, glibc=2.31, python=3.12, torch=2.6.0, PACKAGE=none. Repeatable."
 
+DEEP_LINK = "Link every compiled module of these packages too (names by comma, or all), not only those of the GPU stack."
+NAMES = "Compare the names of this pair of packages too: trl:peft. Repeatable."
 DATA = (
     "Compatibility data that lies over the shipped one, as `matrix refresh --into DIR` writes it, for machines without a network."
 )
@@ -37,6 +39,8 @@ DATA = (
     type=click.Path(),
     help=RECORD,
 )
+@click.option("--deep-link", metavar="NAMES", help=DEEP_LINK)
+@click.option("--names", multiple=True, metavar="IMPORTER:EXPORTER", help=NAMES)
 @click.option("--data", metavar="DIR", type=click.Path(), help=DATA)
 @click.option("-v", "--verbose", is_flag=True, help="Show all evidence, layers of truth and every open question.")
 def command(  # noqa: PLR0913, PLR0917 - one argument an option
@@ -49,6 +53,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     suppose: tuple[str, ...],
     fail_on: str | None,
     record: str | None,
+    deep_link: str | None,
+    names: tuple[str, ...],
     data: str | None,
     verbose: bool,
 ) -> int:
@@ -76,6 +82,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
         suppose=suppose,
         fail_on=fail_on,
         record=record,
+        deep_link=deep_link,
+        names=names,
         data=data,
         verbose=verbose,
     )

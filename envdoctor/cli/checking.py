@@ -18,13 +18,15 @@ def run_check(  # noqa: PLR0913 - one argument an option of the command
     suppose: tuple[str, ...] = (),
     fail_on: str | None = None,
     record: str | None = None,
+    deep_link: str | None = None,
+    names: tuple[str, ...] = (),
     data: str | None = None,
     verbose: bool = False,
 ) -> int:
     """Check a target and print the report; gives the exit status. Raises UserError."""
     from envdoctor import session  # noqa: PLC0415
 
-    with session.start(target) as pending:
+    with session.start(target, deep_link=deep_link, names=names) as pending:
         session.preload()
         made = session.plan(session.Options(select, skip, suppose, fail_on, data))
         facts = session.facts_of(pending)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import click
 
+from envdoctor.cli.check import DEEP_LINK, NAMES
+
 
 @click.command()
 @click.argument("target", required=False, type=click.Path())
 @click.option("--format", "form", type=click.Choice(["json", "issue"]), default="json", show_default=True)
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write to FILE instead of standard output.")
-def command(target: str | None, form: str, output: str | None) -> int:
+@click.option("--deep-link", metavar="NAMES", help=DEEP_LINK)
+@click.option("--names", multiple=True, metavar="IMPORTER:EXPORTER", help=NAMES)
+def command(target: str | None, form: str, output: str | None, deep_link: str | None, names: tuple[str, ...]) -> int:
     """Show what the probe found, without judging it.
 
     json is the document that `check saved:FILE` reads; issue is a block for a GitHub issue with every field that torch's
@@ -17,7 +21,7 @@ def command(target: str | None, form: str, output: str | None) -> int:
     """
     from envdoctor import session  # noqa: PLC0415
 
-    with session.start(target, extras=form == "issue") as pending:
+    with session.start(target, extras=form == "issue", deep_link=deep_link, names=names) as pending:
         facts = session.anonymous(session.facts_of(pending))
 
     from envdoctor.cli.output import emit  # noqa: PLC0415

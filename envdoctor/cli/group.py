@@ -11,6 +11,7 @@ COMMANDS = {
     "check": "Find the root cause of what is wrong with an environment, and what mends it.",
     "explain": "Show the manual page of a rule.",
     "rules": "List the rules.",
+    "libs": "Show which libraries lie here more than once, and which copy wins.",
     "facts": "Show what the probe found, as JSON or as a block for a GitHub issue.",
     "matrix": "Ask and renew the compatibility data: which releases work together.",
     "completion": "Print the shell's completion script.",

@@ -14,9 +14,13 @@ import signal
 import subprocess
 import sys
 import time
-from typing import IO, NamedTuple
+from types import MappingProxyType
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from envdoctor.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 DEADLINE_S = 9.5
@@ -24,6 +28,7 @@ AFTERMATH_S = 0.5
 """How long the pipes of an interpreter that has ended are still listened to."""
 MAX_STDERR_BYTES = 1024 * 1024
 OLDEST = (3, 8)
+NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 TOO_OLD = "envdoctor: too old"
 NO_ISOLATION = "Unknown option: -I"
 """What Pythons before 3.4 say of the first option."""
@@ -48,14 +53,14 @@ class Running(NamedTuple):
     broken: str | None
 
 
-def start(path: str, *, extras: bool = False) -> Running:
-    """Start the probe for an interpreter or an environment's folder.
+def start(path: str, wanted: Mapping[str, str] = NOTHING_MORE) -> Running:
+    """Start the probe for an interpreter or an environment's folder; ``wanted`` are further words of its request.
 
     Raises:
         UserError: there is no interpreter, or it cannot be started and there is no environment folder to read without it.
     """
     interpreter = find_interpreter(path)
-    ask = request(extras=extras)
+    ask = request(wanted)
     broken = dead_interpreter(interpreter)
     if broken is None:
         try:
@@ -68,7 +73,7 @@ def start(path: str, *, extras: bool = False) -> Running:
     return launch(sys.executable, {**ask, "venv": environment}, broken)
 
 
-def finish(running: Running, path: str, *, extras: bool = False) -> tuple[bytes, str | None]:
+def finish(running: Running, path: str, wanted: Mapping[str, str] = NOTHING_MORE) -> tuple[bytes, str | None]:
     """Wait for the document. Gives it with the reason why the target's own interpreter could not be used, if so.
 
     Raises:
@@ -98,14 +103,14 @@ def finish(running: Running, path: str, *, extras: bool = False) -> tuple[bytes,
         )
     # the environment is there but its Python does not run (a library of the base is gone, another CPU ...)
     broken = f"{running.interpreter} does not start (exit status {running.child.returncode}): {last}"
-    again = launch(sys.executable, {**request(extras=extras), "venv": environment}, broken)
+    again = launch(sys.executable, {**request(wanted), "venv": environment}, broken)
     return finish(again, path)
 
 
-def request(*, extras: bool) -> dict[str, str]:
+def request(wanted: Mapping[str, str]) -> dict[str, str]:
     """What the probe is asked for (its __main__ says what the keys mean)."""
     pynvml = travelling_pynvml()
-    return {**({"extras": "yes"} if extras else {}), **({"pynvml": pynvml} if pynvml else {})}
+    return {**wanted, **({"pynvml": pynvml} if pynvml else {})}
 
 
 def launch(interpreter: str, ask: dict[str, str], broken: str | None) -> Running:

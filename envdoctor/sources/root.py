@@ -8,9 +8,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from envdoctor.errors import UserError
 from envdoctor.sources import interpreter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SEPARATOR = "::"
 REFUSED = b'{"refused":'
@@ -24,8 +28,8 @@ def place(rest: str) -> tuple[str, str]:
     return folder, inside
 
 
-def start(path: str, inside: str, *, extras: bool = False) -> interpreter.Running:
-    """Start the probe for a root folder.
+def start(path: str, inside: str, wanted: Mapping[str, str] = interpreter.NOTHING_MORE) -> interpreter.Running:
+    """Start the probe for a root folder; ``wanted`` are further words of its request.
 
     Raises:
         UserError: it is no folder, or our own interpreter cannot be started.
@@ -35,7 +39,7 @@ def start(path: str, inside: str, *, extras: bool = False) -> interpreter.Runnin
             f"{path} is not a folder",
             "Unpack the image first: docker export CONTAINER | tar -x -C DIR, then envdoctor check root:DIR",
         )
-    asked = {"root": path, **({"inside": inside} if inside else {}), **({"extras": "yes"} if extras else {})}
+    asked = {"root": path, **({"inside": inside} if inside else {}), **wanted}
     try:
         return interpreter.launch(sys.executable, asked, None)
     except (OSError, ValueError) as error:
