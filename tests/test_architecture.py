@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "rules": {
         "facts",
         "leaf",
+        "wording",
         "findings",
         "views",
         "claims",
