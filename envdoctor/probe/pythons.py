@@ -64,7 +64,7 @@ def folders(machine, troubles):
         names = listed(machine, parent, troubles)
         room = min(left, MAX_NAMES_IN_ONE)
         if len(names) > room:
-            troubles.append("%s: only the first %d of %d names" % (parent, room, len(names)))
+            troubles.append("%s has %d names, of which the first %d were looked at" % (parent, len(names), room))
         left -= min(len(names), room)
         for name in names[:room]:
             path = os.path.join(parent, name)
