@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from envdoctor.cli.complete import targets
+
 
 @click.command()
-@click.argument("target", required=False, type=click.Path())
+@click.argument("target", required=False, type=click.Path(), shell_complete=targets)
 @click.option("--format", "form", type=click.Choice(["json", "issue"]), default="json", show_default=True)
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write to FILE instead of standard output.")
 def command(target: str | None, form: str, output: str | None) -> int:

@@ -363,3 +363,19 @@ def test_a_file_full_of_false_beginnings_costs_little(tmp_path: Path) -> None:
     began = time.monotonic()
     assert python(taken(folder))["version"] == "3.11"
     assert time.monotonic() - began < 3
+
+
+def test_a_folder_that_may_not_be_listed_is_said_with_the_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listdir = RootFolder.listdir
+
+    def closed(machine: RootFolder, path: str) -> list[str]:
+        if path == "/root":
+            raise Trouble("/root: Permission denied")
+        names: list[str] = listdir(machine, path)
+        return names
+
+    monkeypatch.setattr(RootFolder, "listdir", closed)
+    folder = image(tmp_path, base(), {"/root/.venv/pyvenv.cfg": ""}, links=STARTED)
+    assert "the only Python in it; not all was read: /root: Permission denied" in taken(folder)["target"]["chosen"]
+    os.unlink(f"{folder}/usr/bin/python3.11")
+    assert "/root: Permission denied" in refused(folder)[0]
