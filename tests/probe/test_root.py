@@ -92,6 +92,12 @@ def test_of_several_pythons_in_one_prefix_that_of_bin_python3_comes_first(tmp_pa
     assert [one.name for one in found] == ["/usr/bin/python3.12", "/usr/bin/python3.10"]
 
 
+def test_an_environment_that_a_link_leads_to_counts_once(tmp_path: Path) -> None:
+    folder = image(tmp_path, base(), venv("/opt/venv"), links={**STARTED, "/venv": "/opt/venv", "/workspace": "opt"})
+    assert [one.name for one in pythons.search(RootFolder(folder), [])] == ["/opt/venv", "/usr/bin/python3.11"]
+    assert taken(folder, "/venv")["target"]["spec"] == "/venv"
+
+
 def test_conda_and_its_environments_are_found(tmp_path: Path) -> None:
     conda = {**base("/opt/conda"), "/opt/conda/conda-meta/history": ""}
     inner = {**base("/opt/conda/envs/rl"), "/opt/conda/envs/rl/conda-meta/history": ""}
