@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from envdoctor.cli.complete import codes, suppositions
+from envdoctor.cli.complete import codes, suppositions, targets
 
 SELECT = "Judge only these: ED102, or ED1 for all of that group."
 SKIP = "Leave these rules out. Commas allowed, as in --select."
@@ -19,7 +19,7 @@ DATA = (
 
 
 @click.command()
-@click.argument("target", required=False, type=click.Path())
+@click.argument("target", required=False, type=click.Path(), shell_complete=targets)
 @click.option("--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write the report to FILE instead of standard output.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if something could not be told.")
@@ -60,8 +60,9 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
 ) -> int:
     """Find the root cause of what is wrong with an environment, and what mends it.
 
-    TARGET is an environment's folder or a Python interpreter (PATH or venv:PATH), or saved:PATH, a record made
-    earlier. Without it the active environment is checked: VIRTUAL_ENV, else CONDA_PREFIX, else python3 on PATH.
+    TARGET is an environment's folder or a Python interpreter (PATH or venv:PATH); root:DIR, an unpacked image or a
+    chroot, of which nothing is run (root:DIR::/opt/venv names the Python in it); or saved:PATH, a record made earlier.
+    Without it the active environment is checked: VIRTUAL_ENV, else CONDA_PREFIX, else python3 on PATH.
 
     Nothing of the environment is imported, nothing is installed, no GPU memory is used.
 

@@ -1,11 +1,13 @@
-"""What the shell offers after TAB: codes of rules, and what can be supposed."""
+"""What the shell offers after TAB: kinds of targets, codes of rules, and what can be supposed."""
 
 from __future__ import annotations
 
+import glob
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import click
+    from click.shell_completion import CompletionItem
 
 
 def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
@@ -13,6 +15,18 @@ def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[s
     from envdoctor.rules import REGISTRY, code_of  # noqa: PLC0415
 
     return [code for code in map(code_of, REGISTRY) if code.startswith(incomplete.upper())]
+
+
+def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    """Files and folders; a kind of target where none of them begins so."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415
+
+    from envdoctor.sources import SCHEMES  # noqa: PLC0415
+
+    words = [f"{scheme}:" for scheme in SCHEMES if incomplete and scheme.startswith(incomplete)]
+    if words and not glob.glob(glob.escape(incomplete) + "*"):
+        return [CompletionItem(word) for word in words]
+    return [CompletionItem(incomplete, type="file")]
 
 
 def gpus(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001

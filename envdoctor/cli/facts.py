@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from envdoctor.cli.check import DEEP_LINK, NAMES
+from envdoctor.cli.complete import targets
 
 
 @click.command()
-@click.argument("target", required=False, type=click.Path())
+@click.argument("target", required=False, type=click.Path(), shell_complete=targets)
 @click.option("--format", "form", type=click.Choice(["json", "issue"]), default="json", show_default=True)
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write to FILE instead of standard output.")
 @click.option("--deep-link", metavar="NAMES", help=DEEP_LINK)

@@ -62,6 +62,7 @@ class Machine:
         self.root = root.rstrip("/") or "/"
         self.environ = dict(os.environ) if environ is None else dict(environ)
         self.commands = commands
+        self._real = {}  # of folders that files were asked for in: nothing changes in a root while it is looked at
         self._children = set()
         self._lock = threading.Lock()
 
@@ -172,7 +173,14 @@ class Machine:
 
     def _followed(self, path):
         """The path under another root with every link followed. Raises OSError for a loop of links, and for what is hidden."""
-        done, rest, links = "/", path.split("/"), 0
+        folder, _, name = path.rpartition("/")
+        if folder not in self._real:
+            self._real[folder] = self._walked("/", folder)
+        return self._walked(self._real[folder], name)
+
+    def _walked(self, done, path):
+        """Where ``path`` leads from the folder ``done``, which is a real one."""
+        rest, links = path.split("/"), 0
         while rest:
             part = rest.pop(0)
             if part in ("", "."):

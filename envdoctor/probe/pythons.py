@@ -45,14 +45,19 @@ def search(machine, troubles):
     for folder in folders(machine, troubles):
         for prefix in (folder, *[folder + name for name in IN_PROJECTS]):
             for one in in_folder(machine, prefix):
-                found.setdefault(one.name, one)
+                found.setdefault(identity(machine, one), one)
     for prefix in BASES:
         for one in in_prefix(machine, prefix, "system"):
-            found.setdefault(one.name, one)
+            found.setdefault(identity(machine, one), one)
     ordered = sorted(found.values(), key=lambda one: KINDS.index(one.kind))
     for one in ordered:
         one.stack = stack(machine, one)
     return ordered
+
+
+def identity(machine, python):
+    """What two names of one Python have in common: a folder may be reached by several links."""
+    return machine.realpath(python.prefix), python.library
 
 
 def folders(machine, troubles):
@@ -64,7 +69,7 @@ def folders(machine, troubles):
         names = listed(machine, parent, troubles)
         room = min(left, MAX_NAMES_IN_ONE)
         if len(names) > room:
-            troubles.append("%s: only the first %d of %d names" % (parent, room, len(names)))
+            troubles.append("%s has %d names, of which the first %d were looked at" % (parent, len(names), room))
         left -= min(len(names), room)
         for name in names[:room]:
             path = os.path.join(parent, name)

@@ -46,7 +46,7 @@ def entered(ask):
         raise Refused(*no_root(folder, names))
     troubles = []
     found = pythons.search(machine, troubles)
-    unread = "; not read: %s" % "; ".join(troubles[: pythons.MAX_TOLD]) if troubles else ""
+    unread = "; not all was read: %s" % "; ".join(troubles[: pythons.MAX_TOLD]) if troubles else ""
     wanted = ask.get("inside")
     if wanted:
         chosen = pythons.named(machine, found, wanted)

@@ -10,8 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+import click
 import pytest
 
+from envdoctor.cli import check
+from envdoctor.cli.complete import targets
 from envdoctor.facts import Facts, Known, Unknown, encode
 from envdoctor.rules import REGISTRY
 from tests.factory import dist, drop, edit, healthy, put, with_torch
@@ -305,3 +308,16 @@ def test_help_needs_no_probe_and_names_the_exit_status() -> None:
         done = run(*words)
         assert done.returncode == 0
         assert "3 something could not be told" in done.stdout
+
+
+def test_the_shell_offers_kinds_of_targets_where_no_file_begins_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    context, parameter = click.Context(check.command), check.command.params[0]
+
+    def offered(word: str) -> list[tuple[str, str]]:
+        return [(item.value, item.type) for item in targets(context, parameter, word)]
+
+    assert offered("ro") == [("root:", "plain")]
+    assert offered("") == [("", "file")]
+    (tmp_path / "rollouts").mkdir()
+    assert offered("ro") == [("ro", "file")]
