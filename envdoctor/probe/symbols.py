@@ -87,6 +87,8 @@ class Library(Elf):
                     values[tag] = value
         self._values = values
         self._strings = self._file_offset(values[DT_STRTAB]) if DT_STRTAB in values else len(self.data)
+        if self._strings > len(self.data):
+            raise NotElf("its string table lies behind the end of the file")
         self.needs = [self._text(value) for value in needed]
         self.soname, self.rpath, self.runpath = (
             self._text(values[tag]) if tag in values else None for tag in (DT_SONAME, DT_RPATH, DT_RUNPATH)
