@@ -120,7 +120,7 @@ class Exporter:
                     return UNDECIDED
                 if surface.tree is None or any(all(word in module for word in words) for words in surface.alias_patterns):
                     return UNDECIDED
-                if surface.lazy is not None and module[len(above) + 1 :].split(".")[0] in surface.lazy.modules:
+                if surface.lazy is not None and module[len(above) + 1 :] in surface.lazy.modules:
                     return UNDECIDED  # listed without a file: a finder of its own may serve it
             above = above.rpartition(".")[0]
         return MISSING
@@ -137,6 +137,10 @@ class Exporter:
     def status(self, module, name):
         """Whether ``from module import name`` finds something; the name "" asks for the module itself."""
         there = self._module(module)
+        if there == MISSING and name:
+            # an object of the module above, whose attributes nobody can list: vllm.platforms.current_platform
+            above, _, last = module.rpartition(".")
+            return UNDECIDED if above and self.status(above, last) != MISSING else MISSING
         if there != DEFINED or not name:
             return there
         place = self.place(module)
