@@ -109,4 +109,8 @@ def wishes(matrix: Matrix, words: tuple[str, ...]) -> dict[str, str]:
 def known(matrix: Matrix) -> set[str]:
     """The packages that the data speaks of."""
     subjects = set(matrix.subjects())
-    return subjects | {name for subject in subjects for name in known_in_claims(subject, matrix) if not name.startswith("__")}
+    return (
+        subjects
+        | set(matrix.packages())
+        | {name for subject in subjects for name in known_in_claims(subject, matrix) if not name.startswith("__")}
+    )

@@ -15,6 +15,7 @@ import msgspec
 from envdoctor.claims import Claim
 from envdoctor.errors import UserError
 from envdoctor.files import read_file
+from envdoctor.nametables import Exports, Uses, exports_of, uses_of
 from envdoctor.rows import (
     CodeRange,
     CudaImage,
@@ -40,6 +41,8 @@ DATA = os.path.join(os.path.dirname(__file__), "data")
 KINDS = ("curated", "derived")
 """Folders of claims: written by a person from a source, and generated from wheel bytes. They never share a file."""
 MANIFEST = "claims/derived/manifest.json"
+TABLE = ".jsonl.gz"
+"""How the names of the packed tables of Python names end."""
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """Of one file of data; the largest of ours has 0.3 MB."""
 NO_MANIFEST = Manifest(generator="", read={})
@@ -79,6 +82,8 @@ class Matrix:
         self.passed_over: list[str] = []
         self._read: dict[str, tuple[msgspec.Struct, ...]] = {}
         self._subjects: tuple[str, ...] | None = None
+        self._exports: dict[str, Exports | None] = {}
+        self._uses: dict[str, Uses | None] = {}
         self._manifests: dict[str, Manifest] = {}
 
     def claims(self, package: str, topic: str) -> tuple[Claim, ...]:
@@ -153,6 +158,23 @@ class Matrix:
             self._read[path] = () if found is None else (found,)
         self.consulted.add(path)
         return next((one for one in self._read[path] if isinstance(one, Package)), None)
+
+    def exports(self, package: str) -> Exports | None:
+        """The Python names of a package's releases, if they were read. A check asks for it when it has found one missing."""
+        return self._names(f"claims/derived/names/exports/{package}{TABLE}", package, self._exports, exports_of)
+
+    def uses(self, package: str) -> Uses | None:
+        """What the code of a package's releases takes from others, if it was read."""
+        return self._names(f"claims/derived/names/uses/{package}{TABLE}", package, self._uses, uses_of)
+
+    def _names(self, path: str, package: str, known: dict[str, T | None], decode: Callable[[bytes], T]) -> T | None:
+        if package not in self.packages():
+            return None
+        if package not in known:
+            known[package] = self._first_readable(path, lambda where, data: _table(where, data, decode))
+        if known[package] is not None:
+            self.consulted.add(path)
+        return known[package]
 
     def as_of(self) -> str | None:
         """The day of the oldest data that was consulted since ``consulted`` was emptied; None if none was."""
@@ -241,7 +263,7 @@ def _is_derived(path: str) -> bool:
 
 def _subject(path: str) -> str:
     """The package that a file of derived data is about."""
-    return os.path.basename(path).removesuffix(".jsonl")
+    return os.path.basename(path).removesuffix(".gz").removesuffix(".jsonl")
 
 
 def _bytes(path: str) -> bytes | None:
@@ -269,6 +291,16 @@ def _decoded(path: str, data: bytes, row: type[Row]) -> tuple[Row, ...]:
         return tuple(_decoder(row).decode_lines(data))
     except (msgspec.DecodeError, RecursionError) as error:
         raise DataError(f"{path}:{_bad_line(data, row)}: {error}") from error
+
+
+def _table(path: str, data: bytes, decode: Callable[[bytes], T]) -> T:
+    try:
+        found = decode(data)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: {error}") from error
+    if getattr(found, "package", None) != _subject(path):
+        raise DataError(f"{path}: it is not about that package")
+    return found
 
 
 def _package(path: str, data: bytes) -> Package:

@@ -16,6 +16,7 @@ from envdoctor.findings import Finding, Layer, Outcome, Severity, Source
 from envdoctor.notes import Note, notes
 from envdoctor.pins import layer_of, satisfiable
 from envdoctor.sources.plan import planned
+from envdoctor.taken import taken
 from envdoctor.views import distributions, version_leaf
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from envdoctor.facts import Facts
     from envdoctor.matrix import Matrix
     from envdoctor.rows import Package
+    from envdoctor.taken import Taken
 
 TOPICS = ("pins", "torch-family", "trainer-engine")
 SILENT = frozenset({"ED203", "ED205", "ED503", "ED504", "ED101"})
@@ -58,6 +60,8 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
     broken: tuple[Finding, ...]
     clashes: tuple[Clash, ...]
     held: tuple[Held, ...]
+    taken: tuple[Taken, ...]
+    """Each pair of packages of which one takes Python names from the other, and which of them are not there."""
     gone: tuple[str, ...]
     """Releases that are pinned and were not on the index when it was read, in words: nothing can install them."""
     unknown: tuple[str, ...]
@@ -69,11 +73,12 @@ class Reasons(msgspec.Struct, frozen=True, kw_only=True):
 
     def works(self) -> bool:
         """Whether no joint is known to break."""
-        return not self.clashes and not self.gone and not any(one.severity is Severity.ERROR for one in self.broken)
+        lacking = any(one.breaks() for one in self.taken)
+        return not (self.clashes or self.gone or lacking or any(one.severity is Severity.ERROR for one in self.broken))
 
     def told(self) -> bool:
         """Whether the data knows anything of what was named."""
-        return not self.unknown and bool(self.held or self.broken or self.clashes or self.gone)
+        return not self.unknown and bool(self.held or self.broken or self.clashes or self.gone or self.taken)
 
 
 def reasons(wishes: Mapping[str, str], matrix: Matrix) -> Reasons:
@@ -94,6 +99,7 @@ def reasons(wishes: Mapping[str, str], matrix: Matrix) -> Reasons:
     matrix.consulted.clear()
     held = tuple(_held(facts, matrix))
     clashes = tuple(_clashes(facts, matrix))
+    names = tuple(taken({name: one.version for name, one in present.items()}, matrix))
     said = tuple(notes(wishes, facts, matrix))
     days = [day for day in (*(one.data_as_of for one in verdicts), matrix.as_of()) if day]
     return Reasons(
@@ -101,6 +107,7 @@ def reasons(wishes: Mapping[str, str], matrix: Matrix) -> Reasons:
         brought={name: (present[name].version, whose) for name, whose in brought.items()},
         broken=tuple(sorted(found, key=lambda one: tuple(Severity).index(one.severity))),
         clashes=clashes,
+        taken=names,
         held=held,
         gone=tuple(_gone({name: (present[name].version, whose) for name, whose in brought.items()}, matrix)),
         unknown=tuple(_unknown(wishes, matrix)),

@@ -23,8 +23,8 @@ PYTHONS = tuple(f"3.{minor}" for minor in range(8, 16))
 NonEmpty = msgspec.Meta(min_length=1)
 
 
-def _must_be_a_day(text: str) -> None:
-    """Raises ValueError: it is no date, or not written YYYY-MM-DD."""
+def must_be_a_day(text: str) -> None:
+    """Accept an ISO date. Raises ValueError: it is no date, or not written YYYY-MM-DD."""
     try:
         day = date.fromisoformat(text).isoformat()
     except ValueError:
@@ -42,7 +42,7 @@ class Sourced(Part, frozen=True):
     def __post_init__(self) -> None:
         if not self.source.strip():
             raise ValueError("a row without a source")
-        _must_be_a_day(self.read)
+        must_be_a_day(self.read)
 
 
 class CudaRelease(Sourced, frozen=True):
@@ -221,7 +221,7 @@ class ReleasesHeader(Part, frozen=True):
     """Every different Requires-Dist line of the package's releases."""
 
     def __post_init__(self) -> None:
-        _must_be_a_day(self.read)
+        must_be_a_day(self.read)
 
 
 class Manifest(Part, frozen=True):
@@ -232,7 +232,7 @@ class Manifest(Part, frozen=True):
 
     def __post_init__(self) -> None:
         for day in self.read.values():
-            _must_be_a_day(day)
+            must_be_a_day(day)
 
 
 class Package(msgspec.Struct, frozen=True):

@@ -29,7 +29,10 @@ MAY_IMPORT = {
     "views": {"facts"},
     "rows": {"facts"},
     "claims": {"facts", "rows"},
-    "matrix": {"claims", "errors", "files", "rows"},
+    "nametables": {"facts", "rows"},
+    "matrix": {"claims", "errors", "files", "nametables", "rows"},
+    "lifetimes": {"matrix", "nametables"},
+    "taken": {"claims", "facts", "findings", "lifetimes", "matrix", "nametables"},
     "overlay": {"errors", "matrix"},
     "requirements": {"facts", "findings", "views", "claims"},
     "blame": {"views", "requirements"},
@@ -63,12 +66,12 @@ MAY_IMPORT = {
     "stack": {"facts", "findings", "views", "wording"},
     "notes": {"claims", "facts", "findings", "matrix", "rows", "views"},
     "stacks": {"facts", "claims", "matrix", "notes", "rows", "architectures", "pins"},
-    "reasons": {"check", "claims", "facts", "findings", "matrix", "notes", "pins", "rows", "sources", "stack", "views"},
+    "reasons": {"check", "claims", "facts", "findings", "matrix", "notes", "pins", "rows", "sources", "stack", "taken", "views"},
     "asking": {"claims", "errors", "matrix", "rows", "stacks", "suppose", "views", "wording"},
-    "render": {"wording", "facts", "linkage", "findings", "views", "stack", "stacks", "reasons", "render"},
+    "render": {"wording", "facts", "linkage", "findings", "views", "stack", "stacks", "reasons", "taken", "lifetimes", "render"},
     "config": {"errors", "files", "wording"},
     "sources": {"facts", "errors", "files", "wording", "claims", "matrix", "suppose", "sources"},
-    "harvest": {"errors", "files", "wording", "rows", "claims", "matrix", "overlay", "probe", "harvest"},
+    "harvest": {"errors", "files", "wording", "rows", "nametables", "claims", "matrix", "overlay", "probe", "harvest"},
 }
 
 

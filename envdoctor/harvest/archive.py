@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from envdoctor.harvest.remote import RemoteFile, Streamed, Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from zipfile import ZipInfo
 
     from envdoctor.harvest.remote import Client
@@ -30,6 +30,10 @@ MAX_UNPACKED_BYTES = 1024 * 1024 * 1024
 LOCAL_HEADER_BYTES = 30
 EXTRA_BYTES = 512
 """Room for the extra field of a local header, whose length only the header itself tells."""
+GAP_BYTES = 256 * 1024
+"""Between two wanted members, read along rather than asked around: it takes less time than another request."""
+MAX_PIECE_BYTES = 16 * 1024 * 1024
+"""Of members that are asked for together."""
 COPY_BYTES = 4 * 1024 * 1024
 BROKEN = (
     zipfile.BadZipFile,
@@ -73,6 +77,15 @@ class Wheel:
             raise Unreadable(f"{name} has {len(data)} bytes where {info.file_size} were announced")
         return data
 
+    def read_many(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Small members in the order of the archive, those that lie near each other asked for together. Raises Unreadable."""
+        ordered = sorted(names, key=lambda name: self.members[name].header_offset)
+        for together in _near(ordered, {name: _span(self.members[name]) for name in ordered}):
+            first = self.members[together[0]].header_offset
+            self.file.fetch(first, sum(_span(self.members[together[-1]])) - first)
+            for name in together:
+                yield name, self.read(name)
+
     def unpack(self, name: str, path: str, told: Callable[[int], None] = lambda _: None) -> None:
         """Write a large member to ``path``; ``told`` hears of the bytes as they are written. Raises Unreadable."""
         info = self.members[name]
@@ -96,6 +109,23 @@ class Wheel:
 
 def _span(info: ZipInfo) -> tuple[int, int]:
     return info.header_offset, LOCAL_HEADER_BYTES + len(os.fsencode(info.filename)) + EXTRA_BYTES + info.compress_size
+
+
+def _near(ordered: list[str], spans: Mapping[str, tuple[int, int]]) -> Iterator[list[str]]:
+    """Members in groups without a wide gap in them, none too long for one part."""
+    group: list[str] = []
+    first = last = 0
+    for name in ordered:
+        start, length = spans[name]
+        if group and (start - last > GAP_BYTES or start + length - first > MAX_PIECE_BYTES):
+            yield group
+            group = []
+        if not group:
+            first = start
+        group.append(name)
+        last = max(last, start + length) if len(group) > 1 else start + length
+    if group:
+        yield group
 
 
 def _plainly_packed(info: ZipInfo) -> None:

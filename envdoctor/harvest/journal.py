@@ -12,14 +12,18 @@ import msgspec
 from envdoctor.errors import UserError
 from envdoctor.files import read_file
 from envdoctor.harvest import store
+from envdoctor.nametables import exports_of, uses_of
 from envdoctor.rows import CodeRange, Release, TorchRelease, VllmRelease  # noqa: TC001 - msgspec resolves them
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from envdoctor.harvest.jobs import Job
+    from envdoctor.nametables import Exports, Uses
 
 JOURNAL = ".refresh-journal.jsonl"
+NAMES = b'{"names_of"'
+"""How a line begins that holds tables of names."""
 JOURNAL_DAYS = 7
 """How long what was read counts, if the refresh that read it never ended."""
 MAX_JOURNAL_BYTES = 64 * 1024 * 1024
@@ -36,6 +40,14 @@ class Harvested(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: CodeRange | None = None
 
 
+class NamesRead(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The tables of names of a package as their files hold them, made when all its releases were read; a line of the journal."""
+
+    names_of: str
+    exports: bytes | None = None
+    uses: bytes | None = None
+
+
 class JournalHeader(msgspec.Struct, frozen=True):
     """First line of a journal."""
 
@@ -49,10 +61,12 @@ class Journal:
     def __init__(self, path: str, today: str) -> None:
         self.path = path
         self._header = JournalHeader(store.GENERATOR, today)
-        self._rows = {(one.package, one.release.version): one for one in self._lines()}
+        lines = list(self._lines())
+        self._rows = {(one.package, one.release.version): one for one in lines if isinstance(one, Harvested)}
+        self._tables = {one.names_of: one for one in lines if isinstance(one, NamesRead)}
         self._handle: BinaryIO | None = None
 
-    def _lines(self) -> Iterator[Harvested]:
+    def _lines(self) -> Iterator[Harvested | NamesRead]:
         try:
             head, *lines = read_file(self.path, MAX_JOURNAL_BYTES).splitlines()
             header = msgspec.json.decode(head, type=JournalHeader)
@@ -63,7 +77,7 @@ class Journal:
             return
         for line in lines:
             try:
-                yield msgspec.json.decode(line, type=Harvested)
+                yield msgspec.json.decode(line, type=NamesRead if line.startswith(NAMES) else Harvested)
             except (msgspec.DecodeError, RecursionError):
                 continue
 
@@ -75,12 +89,28 @@ class Journal:
         same = (found.release.file, found.release.sha256) == (job.file.name, job.file.sha256)
         return found if same else None
 
-    def add(self, harvested: Harvested) -> None:
+    def find_tables(self, package: str) -> tuple[Exports | None, Uses | None]:
+        """The tables of names that were finished."""
+        found = self._tables.get(package)
+        if found is None:
+            return None, None
+        try:
+            exports = None if found.exports is None else exports_of(found.exports)
+            return exports, None if found.uses is None else uses_of(found.uses)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return None, None
+
+    def add_tables(self, package: str, exports: Exports | None, uses: Uses | None) -> None:
+        """Write finished tables down. Raises UserError: the folder cannot be written."""
+        packed = [None if table is None else store.encoded(table) for table in (exports, uses)]
+        self.add(NamesRead(names_of=package, exports=packed[0], uses=packed[1]))
+
+    def add(self, harvested: Harvested | NamesRead) -> None:
         """Write it down. Raises UserError: the folder cannot be written."""
         try:
             if self._handle is None:
                 os.makedirs(os.path.dirname(self.path), exist_ok=True)
-                fresh = not self._rows
+                fresh = not (self._rows or self._tables)
                 self._handle = open(self.path, "wb" if fresh else "ab")  # noqa: SIM115 - open until the refresh ends
                 # behind a torn line, a new one begins
                 self._handle.write(msgspec.json.encode(self._header) + b"\n" if fresh else b"\n")

@@ -41,6 +41,9 @@ READINGS = (
     Reading("xgrammar", "0"),  # vLLM pins it, and releases of it are gone from the index
     Reading("bitsandbytes", "0"),
     Reading("sglang", "0"),
+    Reading("outlines", "0"),
+    Reading("unsloth", "0"),
+    Reading("unsloth-zoo", "0"),
     Reading("nvidia-nccl-cu11", "0"),
     Reading("nvidia-nccl-cu12", "0"),
     Reading("nvidia-nccl-cu13", "0"),
@@ -51,3 +54,36 @@ ENGINE = "vllm"
 """The engine whose releases trainers name."""
 TRAINERS = ("trl", "verl", "openrlhf")
 """Whose code is read for the vLLM releases it accepts."""
+
+
+class Named(NamedTuple):
+    """A package whose Python files are read: for the names that it has, and for those that it takes of others."""
+
+    package: str
+    exports: bool
+    takes: bool
+
+    @property
+    def imported_as(self) -> str:
+        """Its import name; all of these packages are named for it."""
+        return self.package.replace("-", "_")
+
+
+NAMED = (
+    Named("unsloth", exports=False, takes=True),
+    Named("unsloth-zoo", exports=False, takes=True),
+    Named("verl", exports=False, takes=True),
+    Named("openrlhf", exports=False, takes=True),
+    Named("trl", exports=True, takes=True),
+    Named("vllm", exports=True, takes=True),
+    Named("peft", exports=True, takes=True),
+    Named("compressed-tensors", exports=True, takes=True),
+    Named("transformers", exports=True, takes=False),
+    Named("accelerate", exports=True, takes=False),
+    Named("xgrammar", exports=True, takes=False),
+    Named("outlines", exports=True, takes=False),
+)
+"""Those that import stand before what they import: of a class is asked what they patch, of a function what they pass by keyword.
+torch is not among them, since compiled code makes most of its names."""
+EXPORTED = tuple(one.imported_as for one in NAMED if one.exports)
+"""Import names of the packages whose names are known."""

@@ -22,8 +22,9 @@ from envdoctor.harvest.index import files
 from envdoctor.harvest.jobs import jobs_of
 from envdoctor.harvest.journal import JOURNAL, Harvested, Journal
 from envdoctor.harvest.metadata import read
-from envdoctor.harvest.plan import ENGINE, READINGS
+from envdoctor.harvest.plan import ENGINE, NAMED, READINGS
 from envdoctor.harvest.remote import Unreadable
+from envdoctor.harvest.surfaces import Surfaces
 from envdoctor.wording import plural
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from envdoctor.harvest.plan import Reading
     from envdoctor.harvest.remote import Client
     from envdoctor.harvest.store import Derived
+    from envdoctor.harvest.surfaces import Tables
 
 CONNECTIONS = 4
 HEAVY = {"torch", "vllm"}
@@ -63,6 +65,8 @@ class Outcome(NamedTuple):
     kept: int
     resumed: int
     troubles: tuple[str, ...]
+    named: int
+    """Releases whose Python files were read."""
 
 
 class Refresh:
@@ -85,6 +89,7 @@ class Refresh:
         self.journal = Journal(os.path.join(folder, JOURNAL), today)
         self._heavy = threading.Semaphore(2)
         self._troubles: list[str] = []
+        self._named = 0
 
     def run(self, old: Derived, packages: Iterable[str], *, full: bool = False, may_lose: bool = False) -> Outcome:
         """Read, and write what came of it.
@@ -130,14 +135,15 @@ class Refresh:
         engines = sorted(self._engines(pages, old)) if any(job.reading.package in ranges.READERS for job in jobs) else []
         for harvested in self._read_all(jobs, engines):
             kept[harvested.package].append(_best(harvested, known[harvested.package]))
-        derived = _joined(old, kept, self.today)
+        named = self._names({one.package: pages[one.package] for one in wanted if one.package in pages}, old, full=full)
+        derived = _joined(old, kept, self.today, named)
         missing_rows = store.lost(old, derived)
         if missing_rows and not may_lose:
             raise UserError(_losing(missing_rows), "If the index is right, run it again with --drop-lost; the data is as it was.")
         store.write(self.folder, derived, claims(derived))
         self.journal.done()
         counts = sum(map(len, kept.values()))
-        return Outcome(derived, len(jobs), counts - len(jobs) - resumed, resumed, tuple(self._troubles))
+        return Outcome(derived, len(jobs), counts - len(jobs) - resumed, resumed, tuple(self._troubles), self._named)
 
     def _pages(self, wanted: Iterable[Reading]) -> dict[str, dict[Version, list[File]]]:
         found = {}
@@ -163,6 +169,16 @@ class Refresh:
             return {Version(one.version) for one in old.packages[ENGINE].releases}
         reading = next(one for one in READINGS if one.package == ENGINE)
         return set(self._pages([reading]).get(reading.package, {}))
+
+    def _names(self, pages: Mapping[str, Mapping[Version, list[File]]], old: Derived, *, full: bool) -> dict[str, Tables]:
+        """The tables of names of the packages that have some."""
+        surfaces = Surfaces(self.client, self.journal, self.today, self.tell, CONNECTIONS)
+        due = {one.package for one in NAMED}
+        jobs = {one.package: list(jobs_of(one, pages[one.package])) for one in READINGS if one.package in due & set(pages)}
+        found = surfaces.run(jobs, old, full=full)
+        self._troubles += surfaces.troubles
+        self._named = surfaces.read
+        return found
 
     def _read_all(self, jobs: list[Job], engines: list[Version]) -> Iterator[Harvested]:
         pool = ThreadPoolExecutor(CONNECTIONS)
@@ -260,7 +276,7 @@ def _best(harvested: Harvested, known: Mapping[str, Harvested]) -> Harvested:
     )
 
 
-def _joined(old: Derived, kept: Mapping[str, list[Harvested]], today: str) -> Derived:
+def _joined(old: Derived, kept: Mapping[str, list[Harvested]], today: str, named: Mapping[str, Tables]) -> Derived:
     """The old data with the packages that were read in place of what it had of them."""
     packages = dict(old.packages)
     for name, rows in kept.items():
@@ -278,6 +294,8 @@ def _joined(old: Derived, kept: Mapping[str, list[Harvested]], today: str) -> De
                 key=lambda row: (row.trainer, Version(row.version)),
             )
         ),
+        old.exports | {name: tables.exports for name, tables in named.items() if tables.exports is not None},
+        old.uses | {name: tables.uses for name, tables in named.items() if tables.uses is not None},
     )
 
 

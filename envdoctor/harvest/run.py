@@ -74,6 +74,7 @@ def refresh(
     traffic, seconds = client.traffic, time.monotonic() - started
     said = [f"{plural(outcome.read, 'release')} read, {outcome.kept} unchanged"]
     said += [f"{outcome.resumed} from a refresh that was interrupted"] if outcome.resumed else []
+    said += [f"the Python names of {plural(outcome.named, 'release')}"] if outcome.named else []
     volume = f"{traffic.body_bytes / 1e6:.1f} MB in {plural(traffic.requests, 'request')}, {seconds:.1f} s"
     sys.stdout.write(f"{', '.join(said)}; {volume}.\nWritten to {_shown(target)}.\n")
     changes = list(differences(old, outcome.derived))

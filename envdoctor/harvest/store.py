@@ -1,7 +1,7 @@
 """The derived data of a folder, as a whole: read, compared with what was there, and put in its place in one step.
 
 A folder of data holds ``claims/derived`` with a manifest, the claims, and under ``releases``, ``builds`` and ``ranges`` what
-they were made from. A check reads claims and builds only.
+they were made from; under ``names`` the tables of Python names. A check reads claims and builds only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from packaging.version import Version
 from envdoctor import __version__
 from envdoctor.errors import UserError
 from envdoctor.harvest.plan import TRAINERS
-from envdoctor.matrix import MANIFEST, Matrix
+from envdoctor.matrix import MANIFEST, TABLE, Matrix
+from envdoctor.nametables import Exports, NamesHeader, Uses, packed_rows
 from envdoctor.rows import CodeRange, Manifest, Package, Release, ReleasesHeader, TorchRelease, VllmRelease
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class Derived(msgspec.Struct, frozen=True):
     torch: tuple[TorchRelease, ...] = ()
     vllm: tuple[VllmRelease, ...] = ()
     ranges: tuple[CodeRange, ...] = ()
+    exports: dict[str, Exports] = {}
+    """Python names of the packages that others import from."""
+    uses: dict[str, Uses] = {}
+    """What the packages that import from them take."""
 
 
 def packed(name: str, read: str, said: Mapping[Release, tuple[str, ...]]) -> Package:
@@ -62,7 +67,9 @@ def of(matrix: Matrix) -> Derived:
     """The derived data that a matrix has in force. Raises DataError."""
     packages = {name: package for name in matrix.packages() if (package := matrix.package(name)) is not None}
     ranges = tuple(row for name in TRAINERS for row in matrix.code_ranges(name))
-    return Derived(packages, matrix.torch_releases(), matrix.vllm_releases(), ranges)
+    exports = {name: table for name in packages if (table := matrix.exports(name)) is not None}
+    uses = {name: table for name in packages if (table := matrix.uses(name)) is not None}
+    return Derived(packages, matrix.torch_releases(), matrix.vllm_releases(), ranges, exports, uses)
 
 
 def lost(old: Derived, new: Derived) -> list[str]:
@@ -76,6 +83,10 @@ def lost(old: Derived, new: Derived) -> list[str]:
     found += [f"how vllm {row.vllm} was built" for row in old.vllm if row.vllm not in builds[1]]
     ranges = {(row.trainer, row.version) for row in new.ranges}
     found += [f"what {row.trainer} {row.version} accepts" for row in old.ranges if (row.trainer, row.version) not in ranges]
+    for what, before, after in (("the names of", old.exports, new.exports), ("what code takes in", old.uses, new.uses)):
+        for name, table in before.items():
+            kept = {one.version for one in after[name].releases} if name in after else set()
+            found += [f"{what} {name} {one.version}" for one in table.releases if one.version not in kept]
     return found
 
 
@@ -98,6 +109,12 @@ def write(folder: str, derived: Derived, claims: Mapping[str, Iterable[Claim]]) 
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error.strerror}", HINT) from error
+
+
+def encoded(table: Exports | Uses) -> bytes:
+    """A table of names as its file holds it."""
+    header = NamesHeader(package=table.package, imported_as=table.imported_as, generator=GENERATOR, releases=table.releases)
+    return packed_rows(header, table.modules.values() if isinstance(table, Exports) else table.rows)
 
 
 def _exchange(fresh: str, target: str) -> None:
@@ -144,6 +161,10 @@ def _write_all(base: str, derived: Derived, claims: Mapping[str, Iterable[Claim]
         rows = [row for row in derived.ranges if row.trainer == trainer]
         if rows:
             _lines(os.path.join(base, "ranges", f"{trainer}.jsonl"), rows)
+    for kind, tables in (("exports", derived.exports), ("uses", derived.uses)):
+        os.makedirs(os.path.join(base, "names", kind))
+        for name, table in tables.items():
+            _bytes(os.path.join(base, "names", kind, f"{name}{TABLE}"), encoded(table))
     for name, rows_of in claims.items():
         _lines(os.path.join(base, f"{name}.jsonl"), rows_of)
     manifest = Manifest(generator=GENERATOR, read={name: package.read for name, package in derived.packages.items()})
@@ -151,8 +172,12 @@ def _write_all(base: str, derived: Derived, claims: Mapping[str, Iterable[Claim]
 
 
 def _lines(path: str, rows: Iterable[msgspec.Struct]) -> None:
+    _bytes(path, b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+
+
+def _bytes(path: str, data: bytes) -> None:
     with open(path, "wb") as handle:
-        handle.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
+        handle.write(data)
         handle.flush()
         os.fsync(handle.fileno())
 

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from envdoctor.findings import Finding
+    from envdoctor.lifetimes import Lack
     from envdoctor.reasons import Reasons
     from envdoctor.stacks import Refusal, Stack, Table
+    from envdoctor.taken import Taken
 
 HEADS = {
     "vllm": "vllm",
@@ -41,6 +43,8 @@ LAYERS = {
 MACHINE = ("gpu", "driver", "python", "glibc")
 TRAINERS = ("trl", "verl", "openrlhf")
 NONE = "-"
+MANY_NAMES = 4
+"""Missing names of one joint that are told besides the first."""
 
 
 def stacks(table: Table, trainer: str, width: int, most: int | None, today: str) -> str:
@@ -141,15 +145,19 @@ def why(answer: Reasons, width: int, today: str, *, verbose: bool = False) -> st
             f"with what {whose} pins: {', '.join(those)}", width, initial_indent="  ", subsequent_indent="    "
         )
     lines += _against(answer, width)
-    if answer.held:
+    joined = [one for one in answer.taken if not (one.at("module") or one.at("function"))]
+    if answer.held or joined:
         lines += ["", "holds"]
     for held in answer.held:
         text = f"{held.upper} - {held.lower}: {held.range} ({held.layer.value}, {held.source.read})"
         lines += textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="    ")
+    for one in joined:
+        lines += textwrap.wrap(_joined(one, verbose=verbose), width, initial_indent="  ", subsequent_indent="    ")
     for unknown in answer.unknown:
         lines += ["", *textwrap.wrap(harmless(f"cannot tell  {unknown}"), width, subsequent_indent=" " * 13)]
     lines += _beside(answer, width, verbose=verbose)
     broken = sum(one.severity is Severity.ERROR for one in answer.broken) + len(answer.clashes) + len(answer.gone)
+    broken += sum(one.breaks() for one in answer.taken)
     unsure = "nothing known speaks against it, but not everything can be told"
     ending = f"{plural(broken, 'joint')} broken" if broken else "nothing known speaks against it" if answer.told() else unsure
     lines += ["", ending]
@@ -166,6 +174,10 @@ def _against(answer: Reasons, width: int) -> Iterator[str]:
     for gone in answer.gone:
         yield ""
         yield from textwrap.wrap(harmless(f"BROKEN  {gone}"), width, subsequent_indent=" " * 8)
+    for taken in answer.taken:
+        if taken.at("module") or taken.at("function"):
+            yield ""
+            yield from _names(taken, width)
     for clash in answer.clashes:
         (who, theirs, source), (other, others, second) = clash.wishes
         head = f"BROKEN  no {clash.package} fits both: {who} needs {theirs}, {other} needs {others}"
@@ -174,6 +186,67 @@ def _against(answer: Reasons, width: int) -> Iterator[str]:
         yield from _told(LAYERS[Layer.DECLARED], width, "known from")
         for each in dict.fromkeys((source, second)):
             yield from _told(f"{brief(each.where)} (read {each.read})", width, "source")
+
+
+def _names(taken: Taken, width: int) -> Iterator[str]:
+    """The names that one package takes from another and that are not there, the worst first."""
+    first, *others = (*taken.at("module"), *taken.at("function"))
+    verb, what, where = _taking(first)
+    word = "BROKEN" if taken.breaks() else "doubtful"
+    head = f"{word:<7} {taken.importer} {verb} {what} ({where}): {_since(first, taken.exporter)}"
+    yield from textwrap.wrap(harmless(head), width, subsequent_indent="        ", break_on_hyphens=False)
+    why = "That import fails." if taken.breaks() else "It fails when that is called."
+    yield from _told(why, width)
+    for one in others[:MANY_NAMES]:
+        verb, what, where = _taking(one)
+        yield from _told(harmless(f"{verb} {what} ({where}): {_since(one, taken.exporter)}"), width, "and")
+    if len(others) > MANY_NAMES:
+        yield from _told(f"{plural(len(others) - MANY_NAMES, 'other name')}; --format json lists them", width, "and")
+    if taken.fits:
+        yield from _told("; ".join(f"{one.package} {one.version}" for one in taken.fits), width, "instead")
+    yield from _told(LAYERS[Layer.LINKED], width, "known from")
+    for source in taken.sources:
+        yield from _told(f"{brief(source.where)} (read {source.read})", width, "source")
+
+
+def _taking(lack: Lack) -> tuple[str, str, str]:
+    """What is done with a name, the name, and where."""
+    use = lack.use
+    owner, bracket, keyword = use.name.partition("(")
+    if bracket:
+        verb, what = "passes", f"{keyword.rstrip(')')} to {use.module}.{owner}"
+    elif "." in use.name:
+        verb, what = "patches", f"{use.module}.{use.name}"
+    elif use.name:
+        verb, what = "imports", f"{use.name} from {use.module}"
+    else:
+        verb, what = "imports", use.module
+    run = {"module": "at module level", "guarded": "under a guard"}.get(use.place, f"when {use.scope or 'a function'} runs")
+    return verb, what, f"{use.file}, {run}"
+
+
+def _since(lack: Lack, exporter: str) -> str:
+    """Since when a name is not there, as far as the releases that were read tell."""
+    package, _, version = exporter.rpartition(" ")
+    _, gone, again = lack.lifetime
+    if gone is not None:
+        later = f", back in {again}" if again is not None else ""
+        return f"gone since {package} {gone}{later}"
+    if again is not None:
+        return f"not there before {package} {again}"
+    return f"not in {package} {version}"
+
+
+def _joined(one: Taken, *, verbose: bool) -> str:
+    """What can be said where no name is missing."""
+    guarded = one.at("guarded")
+    text = f"{one.importer} - {one.exporter}: {plural(one.names - one.undecided - len(guarded), 'name')} taken from it are there"
+    if one.undecided:
+        text += f", {one.undecided} cannot be told"
+    if guarded:
+        text += f", {len(guarded)} under a guard are not"
+        text += f" ({', '.join(_taking(lack)[1] for lack in guarded)})" if verbose else ""
+    return f"{text} (linked, {max(source.read for source in one.sources)})"
 
 
 def _beside(answer: Reasons, width: int, *, verbose: bool) -> Iterator[str]:
@@ -277,8 +350,36 @@ def why_document(answer: Reasons) -> dict[str, Any]:
             }
             for one in answer.held
         ],
+        "names": [
+            {
+                "importer": one.importer,
+                "exporter": one.exporter,
+                "taken": one.names,
+                "undecided": one.undecided,
+                "missing": [_lack_document(lack) for lack in one.lacks],
+                "instead": [{"package": fit.package, "version": fit.version} for fit in one.fits],
+                "layer_of_truth": Layer.LINKED.value,
+                "sources": [{"where": each.where, "read": each.read} for each in one.sources],
+            }
+            for one in answer.taken
+        ],
         "gone": list(answer.gone),
         "unknown": list(answer.unknown),
         "notes": [{"says": one.says, "source": one.source.where, "read": one.source.read} for one in answer.notes],
         "data_as_of": answer.data_as_of,
+    }
+
+
+def _lack_document(lack: Lack) -> dict[str, Any]:
+    use = lack.use
+    return {
+        "module": use.module,
+        "name": use.name,
+        "place": use.place,
+        "file": use.file,
+        "line": use.line,
+        "scope": use.scope,
+        "last_in": lack.lifetime.last,
+        "gone_since": lack.lifetime.gone,
+        "again_in": lack.lifetime.again,
     }
