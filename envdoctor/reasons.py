@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from envdoctor.taken import Taken
 
 TOPICS = ("pins", "torch-family", "trainer-engine")
-SILENT = frozenset({"ED203", "ED205", "ED503", "ED504", "ED101"})
-"""Rules about what a plan does not say: what else is installed, paths, limits, the driver where none was named."""
+SILENT = frozenset({"ED203", "ED205", "ED404", "ED503", "ED504", "ED101"})
+"""Rules about what a plan does not say: what else is installed, paths, limits, the driver where none was named; and what `taken`
+answers name by name."""
 
 
 class Held(msgspec.Struct, frozen=True):

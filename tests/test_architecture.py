@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "rules": {
         "facts",
         "leaf",
+        "lifetimes",
         "wording",
         "findings",
         "views",

@@ -84,7 +84,9 @@ class Scope:
         found = dict(self.above.all_modules()) if self.above is not None else {}
         for name in self._other:
             found.pop(name, None)
-        found.update({name: module + "." + attribute if attribute else module for name, (module, attribute) in self.taken.items()})
+        found.update(
+            {name: module + "." + attribute if attribute else module for name, (module, attribute) in self.taken.items()}
+        )
         return found
 
 

@@ -15,7 +15,17 @@ ASKED_BY_NAME = frozenset(
     "openrlhf optimum outlines peft ray rich sglang torch torchvision transformers trl unsloth unsloth_zoo verl vllm wandb "
     "weave xformers xgrammar".split()
 )
-PARSERS = ("parse", "parse_version", "Version", "LooseVersion", "StrictVersion", "get_version", "version", "base_version", "Version_")
+PARSERS = (
+    "parse",
+    "parse_version",
+    "Version",
+    "LooseVersion",
+    "StrictVersion",
+    "get_version",
+    "version",
+    "base_version",
+    "Version_",
+)
 MAX_DEPTH = 12
 
 
@@ -93,7 +103,13 @@ class Conditions:
         words = {word.arg: word.value for word in call.keywords}
         if name == "bool" and len(call.args) == 1:
             package = self._searched(call.args[0])
-            return [package, "installed", ""] if package else self._asked(call.args[0]) if isinstance(call.args[0], ast.Call) else None
+            return (
+                [package, "installed", ""]
+                if package
+                else self._asked(call.args[0])
+                if isinstance(call.args[0], ast.Call)
+                else None
+            )
         package = name[3:-10] if name.startswith("is_") and name.endswith("_available") else ""
         if package.lower() in ASKED_BY_NAME:
             package = package.lower()

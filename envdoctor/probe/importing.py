@@ -92,7 +92,9 @@ class Reader:
         self.loaded = set()
         self.patched = set()
         self.lazy_annotations = any(
-            isinstance(node, ast.ImportFrom) and node.module == "__future__" and any(one.name == "annotations" for one in node.names)
+            isinstance(node, ast.ImportFrom)
+            and node.module == "__future__"
+            and any(one.name == "annotations" for one in node.names)
             for node in tree.body
         )
         self._block(tree.body, Context(names=Scope(tree, None, self._resolved, self.loaded)))

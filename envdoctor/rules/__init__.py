@@ -48,6 +48,7 @@ REGISTRY = (
     "ed401_trainer_engine_range",
     "ed402_runtime_incompatibility",
     "ed403_flashinfer_companions",
+    "ed404_missing_names",
     "ed501_glibc_too_old",
     "ed502_container_without_gpu",
     "ed503_small_shm",

