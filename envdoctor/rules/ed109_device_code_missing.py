@@ -4,9 +4,9 @@
 The fat binaries inside the libraries of torch, vLLM, FlashAttention and every other installed package, by their headers: for
 how many of them an image is there that the GPU runs. Machine code runs within its own major number from its minor on
 (sm_80 on 8.9), sm_90a on 9.0 only, sm_100f on 10.0 and 10.3; PTX (compute_90) on everything as new or newer. A package is
-judged as a whole and by its kernels for GPUs in general: 5 % or less is none, because one stray image (a file compiled for
-nvcc's default) serves nobody; some kernels for other GPUs only (FlashAttention 3, FlashMLA) are normal and for information. What
-torch itself supports is ED107 and ED108, by the list it was built for.
+judged by its libraries' kernels for GPUs in general: 5 % or less is none, because one stray image (a file compiled for nvcc's
+default) serves nobody, and all need not run. Kernels that are for other GPUs only (FlashAttention 3, FlashMLA) are normal and
+for information. What torch itself supports is ED107 and ED108, by the list it was built for.
 
 ## Why it breaks
 "CUDA error: no kernel image is available for execution on the device" at the first call of such a kernel, often long after
@@ -51,6 +51,7 @@ EXPLAINED_BY = ("ED107", "ED108")
 
 SOURCE = Source("https://docs.nvidia.com/cuda/cuda-programming-guide/05-appendices/compute-capabilities.html", "2026-11-25")
 ORDER = tuple(Severity)
+LIBTORCH = "torch/lib/libtorch_cuda.so"
 ENGINES = ("torch", "vllm", "sgl-kernel")
 """Without their kernels nothing runs."""
 USED = (
@@ -66,6 +67,7 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
     if not groups:
         return
     libraries = need(facts.device_code)
+    here = {name for name, one in distributions(facts).items() if one.location}
     found = {gpu: tuple(kernels(libraries, gpu)) for gpu in groups}
     for gpu, packages in found.items():
         dead = sorted((one for one in packages if one.none), key=lambda one: (ORDER.index(severity(one)), one.package))
@@ -78,7 +80,7 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
             (one.package, library, part)
             for one in packages
             for library, part in one.libraries
-            if one not in used and not part.runs
+            if one.package in here and one not in used and not part.runs
         ]
         if idle:
             yield for_others(facts, gpu, idle)
@@ -99,11 +101,13 @@ def missing(facts: Facts, matrix: Matrix, gpu: tuple[int, int], used: list[Kerne
     card = name.value if isinstance(name, Known) else f"GPU {gpus[0].index}"
     one = distributions(facts).get(first.package)
     also = f" ({', '.join(one.package for one in used[1:])} too)" if used[1:] else ""
-    what = f"{first.general.runs} of {first.general.of} kernel images of {said(one) if one else first.package}"
+    whole = next((part for library, part in first.libraries if library.path == LIBTORCH), None)
+    runs, of, _ = whole or first.general
+    what = f"{runs} of {of} kernel images of {'libtorch_cuda of ' if whole else ''}{said(one) if one else first.package}"
     grave = severity(first)
     return Finding(
         code=CODE,
-        title=f"{what} run on {card} (sm_{gpu[0]}{gpu[1]}){'' if first.general.runs else ', and no PTX'}{also}",
+        title=f"{what} run on {card} (sm_{gpu[0]}{gpu[1]}){'' if runs else ', and no PTX'}{also}",
         severity=Severity.WARNING if others and grave is Severity.ERROR else grave,
         layer=Layer.LINKED,
         cause=CAUSE,
@@ -169,8 +173,14 @@ def changes(facts: Facts, matrix: Matrix, package: str, gpu: tuple[int, int]) ->
         yield Change(kind=Kind.INSTALL, says=says, install={"vllm": f"=={release}"})
 
 
-def not_read(facts: Facts, seen_in: set[str]) -> Iterator[Doubt]:
-    """Packages that are supposed to be there, whose kernels nobody has read. Torch is judged by its list (ED107)."""
-    for name, one in distributions(facts).items():
-        if not one.location and name in {*ENGINES[1:], *USED} and name not in seen_in:
-            yield Doubt(QUESTION, f"the kernels of {said(one)} are not known: only a wheel that is installed can be read")
+def not_read(facts: Facts, read: set[str]) -> Iterator[Doubt]:
+    """Packages that are supposed to be there, whose kernels nobody has read.
+
+    Torch is judged by its list (ED107), vLLM by the data; what moves along with these two was built for them.
+    """
+    supposed = {name: one for name, one in distributions(facts).items() if not one.location}
+    asked = ENGINES[1:] if "torch" in supposed or "vllm" in supposed else (*ENGINES[1:], *USED)
+    for name in asked:
+        if name in supposed and name not in read:
+            why = f"the kernels of {said(supposed[name])} are not known: only a wheel that is installed can be read"
+            yield Doubt(QUESTION, why)

@@ -80,7 +80,7 @@ def loss(facts: Facts, one: Overwritten) -> Loss:
             edges = tuple(edge for edge in requirements(facts).edges if edge.name == name)
             broken = tuple(edge for edge in edges if version is not None and not admits(edge.specifier, version))
             losses.append(Loss(name, edges, broken))
-    return max(losses, key=lambda lost: (len(lost.broken), in_stack(lost.name), len(lost.edges), lost.name))
+    return max(losses, key=lambda lost: (len(lost.broken), in_stack(lost.name), len(lost.edges)))
 
 
 def finding(facts: Facts, one: Overwritten, lost: Loss) -> Finding:
