@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from envdoctor import facts as f
+from envdoctor.architectures import in_wheel
 from envdoctor.check import judge
 from envdoctor.facts import Facts, Known, Unknown
+from envdoctor.linkage import DeviceCode
 from envdoctor.matrix import Matrix
 from envdoctor.rules import load
 from envdoctor.views import normalized
@@ -62,6 +64,22 @@ DISTRIBUTIONS = (
     dist("nvidia-nccl-cu12", "2.21.5", wheel_tags=("py3-none-manylinux2014_x86_64",)),
     dist("nvidia-nvjitlink-cu12", "12.4.127", wheel_tags=("py3-none-manylinux2014_x86_64",)),
 )  # fmt: skip
+
+
+def device_code() -> tuple[DeviceCode, ...]:
+    """Fat binaries of the wheels of torch 2.5.1, torchvision 0.20.1 and xformers 0.0.28.post3 as read; of vllm by the data."""
+    every = "sm_50 sm_60 sm_70 sm_75 sm_80 sm_86 sm_90"
+    return (
+        DeviceCode(package="torch", path="torch/lib/libtorch_cuda.so", containers={every: 339, f"{every} sm_90a": 1}),
+        DeviceCode(
+            package="torch", path="torch/lib/libtorch_cuda_linalg.so", containers={"sm_50 sm_60 sm_70 sm_80 sm_86 sm_90": 107}
+        ),
+        DeviceCode(package="torchvision", path="torchvision/_C.so", containers={f"{every} compute_50": 6}),
+        *in_wheel(next(row for row in MATRIX.vllm_releases() if row.vllm == "0.6.6.post1")),
+        DeviceCode(
+            package="xformers", path="xformers/_C.so", containers={"sm_60 sm_70 sm_75 sm_80 sm_90a compute_60 compute_80": 18}
+        ),
+    )
 
 
 def gpu(index: int = 0, name: str = "NVIDIA H100 80GB HBM3", sm: str = "9.0", pci: str = "0x2330") -> f.Gpu:
@@ -170,8 +188,8 @@ def healthy() -> Facts:
             nvidia_mounts=Known(value=False, via="/proc/self/mountinfo"),
         ),
         linking=linked.HEALTHY,
-        device_code=Known((), SITE),
-        overwritten=Known((), SITE),
+        device_code=Known(device_code(), f"fat binaries of the libraries under {SITE}"),
+        overwritten=Known((), "RECORD of 13 distributions"),
         names=linked.names(),
     )  # fmt: skip
 

@@ -136,4 +136,6 @@ def _nothing(python: str | None, read: str) -> Facts:
             device_nodes=unknown,
             nvidia_mounts=unknown,
         ),
+        device_code=Known((), via),
+        overwritten=Known((), via),
     )
