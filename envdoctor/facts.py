@@ -331,11 +331,11 @@ class Facts(Part, frozen=True):
     """GPU code of the libraries of the stack; empty where none has any."""
     overwritten: Leaf[tuple[Overwritten, ...]] = NOT_TAKEN
     names: Names = Names()
-    extras: dict[str, Leaf[str]] = {}  # noqa: RUF012 - msgspec copies it
+    extras: dict[str, Leaf[str]] = {}
     """Only on request: output of compilers, lscpu and nvidia-smi topo for a pasted issue block."""
 
 
-class BadDocument(ValueError):  # noqa: N818
+class BadDocument(ValueError):
     """A saved probe document that cannot be used; the message says where and why."""
 
 

@@ -14,8 +14,8 @@ def command(old: str, new: str) -> int:
     OLD and NEW are folders of data, or "shipped" (what came with envdoctor) or "refreshed" (what `matrix refresh` wrote for you).
     Without them: shipped against refreshed.
     """
-    import os  # noqa: PLC0415 - `--help` needs none of this
+    import os
 
-    from envdoctor.harvest.run import diff  # noqa: PLC0415
+    from envdoctor.harvest.run import diff
 
     return diff(os.environ, old, new)
