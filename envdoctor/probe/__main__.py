@@ -5,8 +5,8 @@ The request is words of the form KEY=VALUE, all optional:
 its own does not start; ``root``: judge this folder as a root, from outside, and in it the Python that ``inside`` names (else
 the best one); ``pynvml``: path of the module that travels along; ``extras``: also run compilers,
 lscpu, topo; ``deep_link``: "all" or distributions by comma, whose libraries are all linked too; ``bare``: link each file as a plain
-dlopen would, with nothing of its own package opened before it; ``name_pairs``: "a>b,c>d", importers and exporters whose names are
-compared too.
+dlopen would, with nothing of its own package opened before it; ``alone``: link without ``import torch`` before;
+``name_pairs``: "a>b,c>d", importers and exporters whose names are compared too.
 """
 
 import gc
