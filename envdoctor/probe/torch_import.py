@@ -94,7 +94,7 @@ class TorchImport:
     def __init__(self, machine, process, sites, endings, site):
         """``sites`` are the folders of sys.path, ``site`` the one that torch lies in, ``endings`` as suffixes() gives them."""
         self.machine, self.process, self.sites, self.endings, self.site = machine, process, sites, endings, site
-        self.opened, self.problems = [], []
+        self.opened, self.problems, self.module = [], [], None
 
     def run(self):
         """Do it; ``problems`` then are those for which it fails, ``opened`` what it preloaded. The process stays usable."""
@@ -104,12 +104,12 @@ class TorchImport:
         cuda = said.get("cuda")
         self.major = cuda.split(".")[0] if isinstance(cuda, str) else None
         self.problems = self._global_deps()
-        module = extension(self.machine, self.site + "/torch", "_C.", self.endings)
-        if module is None:
+        self.module = extension(self.machine, self.site + "/torch", "_C.", self.endings)
+        if self.module is None:
             words = "No module named 'torch._C'"
             self.problems.append(Problem("missing-library", self.site + "/torch", "torch/_C", None, words))
         else:
-            self.problems += self.process.open(module, keep=True)
+            self.problems += self.process.open(self.module, keep=True)
         return self
 
     def _global_deps(self):
