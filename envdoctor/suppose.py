@@ -247,6 +247,10 @@ def _package(facts: Facts, name: str, version: str | None, via: str, matrix: Mat
     elif isinstance(facts.builds.numpy1_modules, Known):
         rest_of = tuple(one for one in facts.builds.numpy1_modules.value if one.package != name)
         facts = _put(facts, "builds", numpy1_modules=Known(rest_of, facts.builds.numpy1_modules.via))
+    built = facts.builds.built_as
+    if isinstance(built, Known):
+        left_built = {package: text for package, text in built.value.items() if package != name}
+        facts = _put(facts, "builds", built_as=Known(left_built, built.via))
     facts = _files(facts, name, version, matrix)
     owners = facts.builds.module_owners
     if version is None and isinstance(owners, Known):

@@ -175,6 +175,7 @@ def healthy() -> Facts:
             ),
             numpy1_modules=Known((), SITE),
             module_owners=Known({}, SITE),
+            built_as=Known({"torchvision": "0.20.1+cu124", "torchaudio": "2.5.1+cu124"}, "version.py of torchvision and torchaudio"),
         ),
         environ=Known({}, "the environment of the target"),
         container=f.Container(
@@ -274,13 +275,20 @@ def drop(facts: Facts, *names: str) -> Facts:
     leaf = facts.packages.distributions
     assert isinstance(leaf, Known)
     kept = tuple(one for one in leaf.value if normalized(one.name) not in names)
-    return edit(facts, packages__distributions=Known(kept, leaf.via))
+    return without_code(edit(facts, packages__distributions=Known(kept, leaf.via)), *names)
+
+
+def without_code(facts: Facts, *names: str) -> Facts:
+    """Facts without the kernels of these distributions."""
+    leaf = facts.device_code
+    assert isinstance(leaf, Known)
+    return edit(facts, device_code=Known(tuple(one for one in leaf.value if one.package not in names), leaf.via))
 
 
 def with_torch(facts: Facts, version: str, cuda: str | None, archs: tuple[str, ...] = ("sm_80", "sm_90")) -> Facts:
-    """Another torch wheel: its distribution (no requirements) and its build facts."""
+    """Another torch wheel: its distribution (no requirements) and its build facts, its kernels not counted."""
     facts = put(
-        facts,
+        without_code(facts, "torch"),
         dist("torch", version.split("+", maxsplit=1)[0] if cuda else version, wheel_tags=("cp311-cp311-manylinux_2_28_x86_64",)),
     )
     return edit(facts, builds__torch=Known(torch_build(version, cuda, archs if cuda else ()), f"{SITE}/torch/version.py"))

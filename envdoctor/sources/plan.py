@@ -124,6 +124,7 @@ def _nothing(python: str | None, read: str) -> Facts:
             extensions=Known((), via),
             numpy1_modules=Known((), via),
             module_owners=Known({}, via),
+            built_as=Known({}, via),
         ),
         environ=Known({}, via),
         container=Container(
