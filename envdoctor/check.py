@@ -36,7 +36,7 @@ def judge(rule: Rule, facts: Facts, matrix: Matrix) -> Verdict:
         doubts.append(Doubt(rule.QUESTION, lack.why))
     except UserError:
         raise  # data that the user has named cannot be read: no rule can judge by it
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a rule's bug must not take the others down
         place = error.__traceback__
         while place is not None and place.tb_next is not None:
             place = place.tb_next

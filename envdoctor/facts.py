@@ -334,11 +334,11 @@ class Facts(Part, frozen=True):
     """GPU code of the libraries of the stack; empty where none has any."""
     overwritten: Leaf[tuple[Overwritten, ...]] = NOT_TAKEN
     names: Names = Names()
-    extras: dict[str, Leaf[str]] = {}
+    extras: dict[str, Leaf[str]] = {}  # noqa: RUF012 - msgspec copies it
     """Only on request: output of compilers, lscpu and nvidia-smi topo for a pasted issue block."""
 
 
-class BadDocument(ValueError):
+class BadDocument(ValueError):  # noqa: N818
     """A saved probe document that cannot be used; the message says where and why."""
 
 

@@ -153,7 +153,7 @@ class Doubt(msgspec.Struct, frozen=True):
 class Outcome(enum.Enum):
     """The five ways a rule can end."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105
     FAIL = "fail"
     UNKNOWN = "unknown"
     CRASH = "crash"

@@ -25,7 +25,7 @@ class Unknown(msgspec.Struct, frozen=True, tag_field="is", tag="unknown"):
 Leaf: TypeAlias = Known[T_co] | Unknown
 
 
-class NotObserved(Exception):
+class NotObserved(Exception):  # noqa: N818 - it reads as a statement, and is not an error of the program
     """A rule needed a leaf that is Unknown; carries the reason."""
 
     def __init__(self, why: str) -> None:

@@ -108,7 +108,7 @@ def split(line: str) -> tuple[str, str | None]:
     return head, marker.strip() if sign else None
 
 
-class Undecidable(Exception):
+class Undecidable(Exception):  # noqa: N818 - a state of knowledge, not an error
     """A marker asks for something that is not known of the target; the message is the reason."""
 
 
@@ -187,7 +187,7 @@ def requirements(facts: Facts) -> Requirements:
     An extra is in force when a requirement that is itself in force asks for it (``name[extra]``); what a user typed at
     install time is in no metadata. The last answer is kept, because several rules ask about the same facts.
     """
-    global _last
+    global _last  # noqa: PLW0603 - one slot: rules run one after another on the same frozen facts
     if _last is None or _last[0] is not facts:
         _last = (facts, _Reading(distributions(facts), markers(facts)).done())
     return _last[1]

@@ -158,7 +158,7 @@ class VllmRelease(Sourced, frozen=True):
     """How many entries of the fat binaries of each module are for which architecture: {"_C.abi3.so": {"sm_80": 50, ...}}."""
     glibc: str
     """The highest GLIBC_ version that its core modules ask for."""
-    glibc_of_others: dict[str, str] = {}
+    glibc_of_others: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
     """The same of each other module that asks for a higher one: {"_moe_C.abi3.so": "2.29"}."""
 
     def __post_init__(self) -> None:

@@ -64,7 +64,7 @@ def start(target: str | None, *, extras: bool = False, deep_link: str | None = N
     if spec.scheme == "venv":
         running = interpreter.start(spec.path, ask)
     elif spec.scheme == "root":
-        from envdoctor.sources import root
+        from envdoctor.sources import root  # noqa: PLC0415
 
         running = root.start(spec.path, spec.inside, ask)
     return Pending(spec, running, ask)
@@ -72,7 +72,7 @@ def start(target: str | None, *, extras: bool = False, deep_link: str | None = N
 
 def _pairs(words: tuple[str, ...]) -> str:
     """``("trl:peft",)`` as the probe wants them. Raises UserError."""
-    from envdoctor.errors import UserError
+    from envdoctor.errors import UserError  # noqa: PLC0415
 
     for word in words:
         importer, sign, exporter = word.partition(":")
@@ -85,11 +85,11 @@ def _pairs(words: tuple[str, ...]) -> str:
 
 def facts_of(pending: Pending) -> Facts:
     """The facts of a target. Raises UserError."""
-    import msgspec
+    import msgspec  # noqa: PLC0415
 
-    from envdoctor.errors import UserError
-    from envdoctor.facts import BadDocument, Target, decode
-    from envdoctor.sources import root, saved
+    from envdoctor.errors import UserError  # noqa: PLC0415
+    from envdoctor.facts import BadDocument, Target, decode  # noqa: PLC0415
+    from envdoctor.sources import root, saved  # noqa: PLC0415
 
     spec = pending.spec
     if pending.running is None:
@@ -117,10 +117,10 @@ def facts_of(pending: Pending) -> Facts:
 
 def anonymous(facts: Facts) -> Facts:
     """The facts for a file that leaves this machine: what the session itself wrote into them is redacted as the probe does."""
-    import msgspec
+    import msgspec  # noqa: PLC0415
 
-    from envdoctor.probe.machine import Machine
-    from envdoctor.probe.redaction import homes_of, redacted, users_of
+    from envdoctor.probe.machine import Machine  # noqa: PLC0415
+    from envdoctor.probe.redaction import homes_of, redacted, users_of  # noqa: PLC0415
 
     machine, target = Machine(), facts.target
     spec, chosen, broken = redacted([target.spec, target.chosen, target.broken], homes_of(machine), users_of(machine))
@@ -132,9 +132,9 @@ def pasteable(facts: Facts, pending: Pending) -> Facts:
 
     The probe hides other people's home folders; root, who checks one of them, needs it. What is recorded stays as probed.
     """
-    import msgspec
+    import msgspec  # noqa: PLC0415
 
-    from envdoctor.facts import Known
+    from envdoctor.facts import Known  # noqa: PLC0415
 
     python = facts.python
     if pending.running is None or facts.target.broken is not None or not isinstance(python, Known):
@@ -157,9 +157,9 @@ def shown(text: str) -> str:
 
 def preload() -> None:
     """Import what the rest needs, while the probe works in its own process."""
-    import envdoctor.examine
-    from envdoctor.facts import decoder
-    from envdoctor.rules import all_rules
+    import envdoctor.examine  # noqa: F401, PLC0415
+    from envdoctor.facts import decoder  # noqa: PLC0415
+    from envdoctor.rules import all_rules  # noqa: PLC0415
 
     decoder()
     all_rules()
@@ -189,15 +189,15 @@ class Plan(NamedTuple):
 
 def plan(options: Options) -> Plan:
     """Read the configuration and put the command line over it. Raises UserError."""
-    import datetime as dt
+    import datetime as dt  # noqa: PLC0415
 
-    from envdoctor.config import find, known_codes
-    from envdoctor.errors import UserError
-    from envdoctor.examine import Wishes, codes
-    from envdoctor.findings import Severity
-    from envdoctor.overlay import opened
-    from envdoctor.suppose import parse, validate
-    from envdoctor.wording import nearest, plural
+    from envdoctor.config import find, known_codes  # noqa: PLC0415
+    from envdoctor.errors import UserError  # noqa: PLC0415
+    from envdoctor.examine import Wishes, codes  # noqa: PLC0415
+    from envdoctor.findings import Severity  # noqa: PLC0415
+    from envdoctor.overlay import opened  # noqa: PLC0415
+    from envdoctor.suppose import parse, validate  # noqa: PLC0415
+    from envdoctor.wording import nearest, plural  # noqa: PLC0415
 
     every = codes()
     config = find(_here(), every)
@@ -235,7 +235,7 @@ def _here() -> str:
 
 
 def _words(values: tuple[str, ...], option: str) -> tuple[str, ...]:
-    from envdoctor.errors import UserError
+    from envdoctor.errors import UserError  # noqa: PLC0415
 
     words = tuple(word for value in values for word in value.split(",") if word.strip())
     if values and not words:
@@ -252,11 +252,11 @@ def _notes(config: Config, today: dt.date) -> Iterator[str]:
 
 def judge(facts: Facts, made: Plan, started: float) -> tuple[Facts, Report, tuple[str, ...]]:
     """Examine the facts; gives the facts that were judged, the report, and notes for the page. Raises UserError."""
-    import msgspec
+    import msgspec  # noqa: PLC0415
 
-    from envdoctor.examine import examine
-    from envdoctor.facts import Known
-    from envdoctor.suppose import require_known
+    from envdoctor.examine import examine  # noqa: PLC0415
+    from envdoctor.facts import Known  # noqa: PLC0415
+    from envdoctor.suppose import require_known  # noqa: PLC0415
 
     wishes, notes = made.wishes, made.notes
     require_known(wishes.suppose, facts, made.matrix)
@@ -279,8 +279,8 @@ def passed_over(matrix: Matrix) -> tuple[str, ...]:
 
 def _about(facts: Facts) -> Iterator[str]:
     """What a user should know of the target before a clean page misleads."""
-    from envdoctor.facts import Known, NotObserved
-    from envdoctor.views import ENGINES, TRAINERS, distributions, in_root
+    from envdoctor.facts import Known, NotObserved  # noqa: PLC0415
+    from envdoctor.views import ENGINES, TRAINERS, distributions, in_root  # noqa: PLC0415
 
     try:
         present = distributions(facts)

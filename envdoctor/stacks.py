@@ -90,7 +90,7 @@ def table(matrix: Matrix, asked: Asked) -> Table:
     return _Looking(matrix, asked).done()
 
 
-class _Refused(Exception):
+class _Refused(Exception):  # noqa: N818 - not an error, an answer
     def __init__(self, kind: str, why: str) -> None:
         super().__init__(why)
         self.kind = kind

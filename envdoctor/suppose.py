@@ -129,7 +129,7 @@ def supposing(facts: Facts, changes: Mapping[str, str], matrix: Matrix) -> Facts
     return facts
 
 
-def _put(facts: Facts, part: str, **leaves: Any) -> Facts:
+def _put(facts: Facts, part: str, **leaves: Any) -> Facts:  # noqa: ANN401 - leaves of many types
     return msgspec.structs.replace(facts, **{part: msgspec.structs.replace(getattr(facts, part), **leaves)})
 
 

@@ -75,7 +75,7 @@ _last: tuple[Facts, dict[str, Distribution]] | None = None
 
 def distributions(facts: Facts) -> Mapping[str, Distribution]:
     """Normalized name -> the distribution that wins on sys.path. Raises NotObserved. The last answer is kept."""
-    global _last
+    global _last  # noqa: PLW0603 - one slot: rules run one after another on the same frozen facts
     if _last is None or _last[0] is not facts:
         found: dict[str, Distribution] = {}
         for one in need(facts.packages.distributions):

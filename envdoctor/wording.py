@@ -19,7 +19,7 @@ def harmless(text: str) -> str:
 
     def escape(found: re.Match[str]) -> str:
         code = ord(found.group())
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004 - one byte
 
     return _CONTROLS.sub(escape, text)
 
@@ -39,7 +39,7 @@ def plural(count: int, noun: str) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``Did you mean "h100"?``, or what is known if that is not much."""
-    import difflib
+    import difflib  # noqa: PLC0415 - only when something is wrong
 
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.7)

@@ -25,8 +25,8 @@ def main() -> None:
 
 def guarded() -> int:
     """Run the command; gives the exit status."""
-    from envdoctor.errors import UserError
-    from envdoctor.wording import harmless
+    from envdoctor.errors import UserError  # noqa: PLC0415 - start-up time, here and below
+    from envdoctor.wording import harmless  # noqa: PLC0415
 
     # a killed check must end its probe too, as an interrupted one does
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -40,17 +40,17 @@ def guarded() -> int:
         return end.code if isinstance(end.code, int) else 1
     except OSError as error:
         return lost_output(error)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a bug is a result too, not a stack trace
         return bug(error)
 
 
 def command() -> int:
     """Run what the command line asks for."""
     if plain(sys.argv[1:]) and "_ENVDOCTOR_COMPLETE" not in os.environ:
-        from envdoctor.cli.checking import run_check
+        from envdoctor.cli.checking import run_check  # noqa: PLC0415
 
         return run_check(next(iter(sys.argv[2:]), None))
-    from envdoctor.cli.group import run
+    from envdoctor.cli.group import run  # noqa: PLC0415
 
     return run()
 
@@ -74,7 +74,7 @@ def lost_output(error: OSError) -> int:
 
 def bug(error: BaseException) -> int:
     """Say that envdoctor itself failed; gives the exit status."""
-    from envdoctor.cli.bug import describe
+    from envdoctor.cli.bug import describe  # noqa: PLC0415
 
     if sys.stderr is not None:
         sys.stderr.write(describe(error) + "\n")
@@ -83,4 +83,4 @@ def bug(error: BaseException) -> int:
 
 def plain(words: list[str]) -> bool:
     """``check`` or ``check TARGET``, the commonest command lines: there is nothing to parse, and click need not be loaded."""
-    return words[:1] == ["check"] and len(words) <= 2 and not any(word.startswith("-") for word in words)
+    return words[:1] == ["check"] and len(words) <= 2 and not any(word.startswith("-") for word in words)  # noqa: PLR2004

@@ -43,7 +43,7 @@ DATA = (
 @click.option("--names", multiple=True, metavar="IMPORTER:EXPORTER", help=NAMES)
 @click.option("--data", metavar="DIR", type=click.Path(), help=DATA)
 @click.option("-v", "--verbose", is_flag=True, help="Show all evidence, layers of truth and every open question.")
-def command(
+def command(  # noqa: PLR0913, PLR0917 - one argument an option
     target: str | None,
     form: str,
     output: str | None,
@@ -70,8 +70,8 @@ def command(
     Exit status: 0 no errors, 1 errors found (or warnings, with --fail-on warning),
     2 wrong usage or unreadable input, 3 something could not be told (with --strict),
     4 a bug of envdoctor.
-    """
-    from envdoctor.cli.checking import run_check
+    """  # noqa: D301 - click keeps the lines after \b
+    from envdoctor.cli.checking import run_check  # noqa: PLC0415 - `envdoctor check --help` needs none of this
 
     return run_check(
         target,

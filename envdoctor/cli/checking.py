@@ -7,7 +7,7 @@ import time
 STARTED = time.monotonic()
 
 
-def run_check(
+def run_check(  # noqa: PLR0913 - one argument an option of the command
     target: str | None,
     *,
     form: str = "terminal",
@@ -24,7 +24,7 @@ def run_check(
     verbose: bool = False,
 ) -> int:
     """Check a target and print the report; gives the exit status. Raises UserError."""
-    from envdoctor import session
+    from envdoctor import session  # noqa: PLC0415
 
     with session.start(target, deep_link=deep_link, names=names) as pending:
         session.preload()
@@ -32,13 +32,13 @@ def run_check(
         facts = session.facts_of(pending)
     judged, report, notes = session.judge(session.pasteable(facts, pending), made, STARTED)
 
-    from envdoctor.cli.output import emit, wants_color, width
-    from envdoctor.examine import exit_code
-    from envdoctor.render import Page, renderers
+    from envdoctor.cli.output import emit, wants_color, width  # noqa: PLC0415
+    from envdoctor.examine import exit_code  # noqa: PLC0415
+    from envdoctor.render import Page, renderers  # noqa: PLC0415
 
     formats = renderers()
     if record is not None:
-        from envdoctor.record import write
+        from envdoctor.record import write  # noqa: PLC0415
 
         kept = session.anonymous(facts)
         judged_kept, their_report, _ = session.judge(kept, made, STARTED)

@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
-def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001 - click's signature
     """Codes that begin so."""
-    from envdoctor.rules import REGISTRY, code_of
+    from envdoctor.rules import REGISTRY, code_of  # noqa: PLC0415
 
     return [code for code in map(code_of, REGISTRY) if code.startswith(incomplete.upper())]
 
 
-def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
     """Files and folders; a kind of target where none of them begins so."""
-    from click.shell_completion import CompletionItem
+    from click.shell_completion import CompletionItem  # noqa: PLC0415
 
-    from envdoctor.sources import SCHEMES
+    from envdoctor.sources import SCHEMES  # noqa: PLC0415
 
     words = [f"{scheme}:" for scheme in SCHEMES if incomplete and scheme.startswith(incomplete)]
     if words and not glob.glob(glob.escape(incomplete) + "*"):
@@ -29,17 +29,17 @@ def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     return [CompletionItem(incomplete, type="file")]
 
 
-def gpus(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+def gpus(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """GPUs of the data."""
-    from envdoctor.matrix import Matrix
+    from envdoctor.matrix import Matrix  # noqa: PLC0415
 
     return [row.key for row in Matrix().gpu_products() if row.key.startswith(incomplete.lower())]
 
 
-def suppositions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+def suppositions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Names, and after ``gpu=`` the GPUs of the data."""
-    from envdoctor.matrix import Matrix
-    from envdoctor.suppose import REST
+    from envdoctor.matrix import Matrix  # noqa: PLC0415
+    from envdoctor.suppose import REST  # noqa: PLC0415
 
     words = [f"{name}=" for name in REST if name != "gpu"] + [f"gpu={row.key}" for row in Matrix().gpu_products()]
     return [word for word in words if word.startswith(incomplete)]

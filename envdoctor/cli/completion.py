@@ -16,7 +16,7 @@ def command(ctx: click.Context, shell: str) -> int:
       bash: envdoctor completion bash > ~/.local/share/bash-completion/completions/envdoctor
       zsh:  envdoctor completion zsh > "${fpath[1]}/_envdoctor"
       fish: envdoctor completion fish > ~/.config/fish/completions/envdoctor.fish
-    """
+    """  # noqa: D301 - click keeps the lines after \b
     kind = get_completion_class(shell)
     if kind is None:  # pragma: no cover - the choices are click's own
         return 2

@@ -11,11 +11,11 @@ from envdoctor.cli.complete import codes
 @click.argument("code", shell_complete=codes)
 def command(code: str) -> int:
     """Show the manual page of a rule: what it checks, why it breaks, what to do, and the sources."""
-    from envdoctor.cli.output import emit, width
-    from envdoctor.errors import UserError
-    from envdoctor.manual import page, wrapped
-    from envdoctor.rules import REGISTRY, code_of, load
-    from envdoctor.wording import nearest
+    from envdoctor.cli.output import emit, width  # noqa: PLC0415
+    from envdoctor.errors import UserError  # noqa: PLC0415
+    from envdoctor.manual import page, wrapped  # noqa: PLC0415
+    from envdoctor.rules import REGISTRY, code_of, load  # noqa: PLC0415
+    from envdoctor.wording import nearest  # noqa: PLC0415
 
     names = {code_of(name): name for name in REGISTRY}
     if code.upper() not in names:

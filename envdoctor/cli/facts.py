@@ -20,16 +20,16 @@ def command(target: str | None, form: str, output: str | None, deep_link: str | 
     json is the document that `check saved:FILE` reads; issue is a block for a GitHub issue with every field that torch's
     and vLLM's collect_env print. Neither holds tokens, user or host names. TARGET is as in `envdoctor check`.
     """
-    from envdoctor import session
+    from envdoctor import session  # noqa: PLC0415
 
     with session.start(target, extras=form == "issue", deep_link=deep_link, names=names) as pending:
         facts = session.anonymous(session.facts_of(pending))
 
-    from envdoctor.cli.output import emit
-    from envdoctor.facts import encode
+    from envdoctor.cli.output import emit  # noqa: PLC0415
+    from envdoctor.facts import encode  # noqa: PLC0415
 
     if form == "issue":
-        from envdoctor.render.issue import render
+        from envdoctor.render.issue import render  # noqa: PLC0415
 
         emit(render(facts), output)
     else:

@@ -38,7 +38,7 @@ def group() -> None:
       envdoctor check ~/venvs/grpo        another one
       envdoctor check --suppose gpu=h100 --suppose driver=535.161.08
       envdoctor explain ED102             the page of one rule
-    """
+    """  # noqa: D301 - click's \b keeps the lines
 
 
 def run() -> int:

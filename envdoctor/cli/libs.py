@@ -18,13 +18,13 @@ def command(target: str | None, form: str, output: str | None, deep_link: str | 
 
     The dynamic loader's search is done on the files alone; nothing is loaded. TARGET is as in `envdoctor check`.
     """
-    from envdoctor import session
+    from envdoctor import session  # noqa: PLC0415 - `--help` needs none of this
 
     with session.start(target, deep_link=deep_link) as pending:
         facts = session.pasteable(session.facts_of(pending), pending)
 
-    from envdoctor.cli.output import emit, width
-    from envdoctor.render.libraries import document, render
+    from envdoctor.cli.output import emit, width  # noqa: PLC0415
+    from envdoctor.render.libraries import document, render  # noqa: PLC0415
 
     emit(document(facts) if form == "json" else render(facts, width(output)), output, exact=form == "json")
     return 0

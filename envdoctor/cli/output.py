@@ -30,7 +30,7 @@ def emit(text: str, output: str | None, *, exact: bool = False) -> None:
             raise
         except OSError as error:
             # what is still buffered cannot be written either; the interpreter must not try again at exit
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             what = f"the report cannot be written to standard output: {error.strerror}"
             raise UserError(what, "Make room on the disk, or pass --output FILE on another one.") from error
         return

@@ -143,7 +143,7 @@ def _unpack(wheel: Wheel, member: str, folder: str, told: Callable[[int], None])
         raise Unreadable(f"{member[:MAX_NAME]} cannot be unpacked: {error.strerror}") from error  # "a.so" and "a.so/b.so"
 
 
-def _known(leaf: dict[str, Any]) -> Any:
+def _known(leaf: dict[str, Any]) -> Any:  # noqa: ANN401 - the probe's untyped leaves
     if leaf["is"] != "known":
         raise Trouble(leaf["why"])
     return leaf["value"]

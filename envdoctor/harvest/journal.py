@@ -13,7 +13,7 @@ from envdoctor.errors import UserError
 from envdoctor.files import read_file
 from envdoctor.harvest import store
 from envdoctor.nametables import exports_of, uses_of
-from envdoctor.rows import CodeRange, Release, TorchRelease, VllmRelease
+from envdoctor.rows import CodeRange, Release, TorchRelease, VllmRelease  # noqa: TC001 - msgspec resolves them
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ class Journal:
             if self._handle is None:
                 os.makedirs(os.path.dirname(self.path), exist_ok=True)
                 fresh = not (self._rows or self._tables)
-                self._handle = open(self.path, "wb" if fresh else "ab")
+                self._handle = open(self.path, "wb" if fresh else "ab")  # noqa: SIM115 - open until the refresh ends
                 # behind a torn line, a new one begins
                 self._handle.write(msgspec.json.encode(self._header) + b"\n" if fresh else b"\n")
             self._handle.write(msgspec.json.encode(harvested) + b"\n")

@@ -148,7 +148,7 @@ def _literal(node: ast.expr) -> tuple[Version, bool] | None:
 
 def _predicate(compare: ast.expr) -> Callable[[Version], bool]:
     """The comparison as a function of the installed version; what is not a literal in it is that version."""
-    assert isinstance(compare, ast.Compare)
+    assert isinstance(compare, ast.Compare)  # noqa: S101 - the callers have looked
     operands = [compare.left, *compare.comparators]
     comparisons = [COMPARISONS.get(type(one)) for one in compare.ops]
     by_base = "base_version" in ast.unparse(compare)  # a post release counts as its release

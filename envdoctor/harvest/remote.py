@@ -37,7 +37,7 @@ _LENGTH = re.compile(r"\d{1,15}", re.ASCII)
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", re.ASCII)
 
 
-class Unreadable(Exception):
+class Unreadable(Exception):  # noqa: N818 - a result of reading, recorded beside the file
     """The index did not give what was asked for; the message says what it gave instead."""
 
 
@@ -135,7 +135,7 @@ class Client:
             raise Unreadable(f"a part of {last - first + 1} bytes")
         wanted = f"bytes={first}" if first < 0 else f"bytes={first}-{last}"
         answer = self.get(url, {"Range": wanted}, frozenset({200, 206}))
-        if answer.status_code != 206:
+        if answer.status_code != 206:  # noqa: PLR2004 - partial content
             whole = self._whole_instead(answer)
             return (whole if first < 0 else whole[first : last + 1]), len(whole)
         length, size = _length(answer, first, last)

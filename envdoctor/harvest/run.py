@@ -52,10 +52,10 @@ def refresh(
     Raises:
         UserError: a package that is not in the plan, no index that answers, rows that would be lost, a folder not to be written.
     """
-    from envdoctor.harvest.index import configured
-    from envdoctor.harvest.progress import Progress
-    from envdoctor.harvest.refresh import Refresh
-    from envdoctor.harvest.remote import Client
+    from envdoctor.harvest.index import configured  # noqa: PLC0415 - requests and rich are slow to import
+    from envdoctor.harvest.progress import Progress  # noqa: PLC0415
+    from envdoctor.harvest.refresh import Refresh  # noqa: PLC0415
+    from envdoctor.harvest.remote import Client  # noqa: PLC0415
 
     unknown = next((name for name in packages if name not in PACKAGES), None)
     if unknown is not None:
@@ -102,9 +102,9 @@ def verify(environ: Mapping[str, str], folder: str, *, rows: int, seed: int | No
     Raises:
         UserError: the data cannot be read, or the index is no address.
     """
-    from envdoctor.harvest.index import configured
-    from envdoctor.harvest.remote import Client
-    from envdoctor.harvest.verify import verify as compare
+    from envdoctor.harvest.index import configured  # noqa: PLC0415 - requests is slow to import
+    from envdoctor.harvest.remote import Client  # noqa: PLC0415
+    from envdoctor.harvest.verify import verify as compare  # noqa: PLC0415
 
     derived = store.of(opened(data, environ))
     if not derived.packages:

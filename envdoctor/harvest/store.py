@@ -102,7 +102,7 @@ def write(folder: str, derived: Derived, claims: Mapping[str, Iterable[Claim]]) 
         recover(folder)
         fresh = tempfile.mkdtemp(prefix=FRESH, dir=os.path.dirname(target))
         try:
-            os.chmod(fresh, 0o755)
+            os.chmod(fresh, 0o755)  # noqa: S103 - mkdtemp's folder is for its owner alone; data is for everybody
             _write_all(fresh, derived, claims)
             _exchange(fresh, target)
         finally:

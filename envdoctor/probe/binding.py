@@ -118,7 +118,7 @@ def nearest(name, neighbours):
     place = bisect_left(neighbours, (name, ""))
     best, longest = None, 5
     for other, soname in neighbours[max(place - 1, 0) : place + 1]:
-        common = next((at for at, (a, b) in enumerate(zip(name, other)) if a != b), min(len(name), len(other)))
+        common = next((at for at, (a, b) in enumerate(zip(name, other)) if a != b), min(len(name), len(other)))  # noqa: B905
         if common > longest:
             best, longest = soname, common
     return best

@@ -112,7 +112,7 @@ def limit(machine, name):
     if not machine.live:
         words = re.search(r"^%s +(\S+)" % LIMIT_LABELS[name], machine.text("/proc/self/limits"), re.M)
         return known(None if words.group(1) == "unlimited" else int(words.group(1)), via)
-    import resource
+    import resource  # noqa: PLC0415 - a bare build of Python may lack this module: that costs two leaves, not the section
 
     soft, _hard = resource.getrlimit(getattr(resource, via))
     return known(None if soft == resource.RLIM_INFINITY else soft, via)

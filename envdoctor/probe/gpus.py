@@ -134,7 +134,7 @@ def by_smi(machine, why, until):
 def smi_row(row, program):
     """One line of nvidia-smi's table as a GPU."""
     found = {"index": int(row[0])}
-    for (name, field), value in zip(SMI_FIELDS[1:], row[1:]):
+    for (name, field), value in zip(SMI_FIELDS[1:], row[1:]):  # noqa: B905 - Python 3.8 has no strict; the caller counted
         if value in ("[N/A]", "N/A", "[Not Supported]"):
             found[name] = known(None, program) if name in MAY_LACK else unknown("%s: %s is %s" % (program, field, value))
         elif value.startswith("["):

@@ -262,11 +262,11 @@ class RootFolder(Machine):
     def __init__(self, root):
         super().__init__(root, {}, {})
 
-    def space(self, path):
+    def space(self, path):  # noqa: ARG002 - as of every machine
         """Raises Trouble: the file system under the folder is not the one that the image will run on."""
         raise Trouble(NOT_TOLD)
 
-    def table(self, path):
+    def table(self, path):  # noqa: ARG002
         """Raises Trouble: what lies in /recorded of an image is no record."""
         raise Trouble(NOT_TOLD)
 

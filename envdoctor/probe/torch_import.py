@@ -73,7 +73,7 @@ def pairs(node):
     """(folder, pattern) pairs of a table in torch's source: a dict, a list of tuples, or one more entry."""
     found = []
     if isinstance(node, ast.Dict):
-        found = [(constant(key), constant(value)) for key, value in zip(node.keys, node.values)]
+        found = [(constant(key), constant(value)) for key, value in zip(node.keys, node.values)]  # noqa: B905 - Python 3.10's
     elif isinstance(node, ast.List):
         found = [tuple(map(constant, one.elts)) for one in node.elts if isinstance(one, ast.Tuple)]
     elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):

@@ -66,12 +66,12 @@ def renderers() -> dict[str, Renderer]:
     """Format name -> function; each module is imported only when it is asked for."""
 
     def terminal(report: Report, facts: Facts, page: Page) -> str:
-        from envdoctor.render import terminal as module
+        from envdoctor.render import terminal as module  # noqa: PLC0415 - see above
 
         return module.render(report, facts, page)
 
     def json(report: Report, facts: Facts, page: Page) -> str:
-        from envdoctor.render import json as module
+        from envdoctor.render import json as module  # noqa: PLC0415
 
         return module.render(report, facts, page)
 

@@ -46,7 +46,7 @@ GUIDE = Source("https://docs.nvidia.com/datacenter/tesla/fabric-manager-user-gui
 CASE = Source("https://github.com/hiyouga/LlamaFactory/issues/8968", "2026-11-22")
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - the shape of every rule
     """The fabric state of the GPUs first, then the fabric manager itself."""
     switches = facts.gpus.nvswitches
     if isinstance(switches, Known) and switches.value == 0 and len(waiting_gpus(facts)) < SEVERAL:

@@ -155,11 +155,11 @@ def title(
     if clash is not None:
         return " but ".join(f"{said(edge.requirer)} requires {wish(edge)}" for edge in clash) + ": no version fits both"
     asked = [edge for edge in edges if edge.name == normalized(one.name)]
-    if len(asked) < 2:
+    if len(asked) < 2:  # noqa: PLR2004 - one requirement is told in full
         edge = (asked or edges)[0]
         return f"{said(edge.requirer)} requires {wish(edge)}, but {said(present[edge.name])} is installed"
     names = list(dict.fromkeys(edge.requirer.name for edge in asked))
-    listed = f"{len(names)} packages" if len(names) > 4 else " and ".join((", ".join(names[:-1]), names[-1]))
+    listed = f"{len(names)} packages" if len(names) > 4 else " and ".join((", ".join(names[:-1]), names[-1]))  # noqa: PLR2004
     ranges = sorted({edge.specifier for edge in asked})
     asks = f"require {ranges[0]}" if len(ranges) == 1 else f"together require {combined(ranges)}"
     return f"{said(one)} is installed, but {listed} {asks}"

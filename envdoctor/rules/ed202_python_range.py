@@ -45,7 +45,7 @@ MINORS = range(8, 20)
 """Python 3 minors worth proposing: from the oldest the probe runs on to well past the newest."""
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:  # noqa: ARG001 - every rule is asked alike
     """Compare Requires-Python of all packages with the interpreter; one finding for all."""
     python = need(facts.python).version
     version = parsed(python)

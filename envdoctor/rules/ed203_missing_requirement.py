@@ -44,7 +44,7 @@ SHOWN = 12
 """Requirements that are listed one by one; an environment made with --no-deps lacks a hundred."""
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:  # noqa: ARG001 - every rule is asked alike
     """List what is required and not there; one finding for all."""
     read = requirements(facts)
     yield from read.doubts
@@ -66,7 +66,7 @@ def finding(facts: Facts, missing: dict[str, list[Edge]]) -> Finding:
     if len(names) == 1:
         title = f"{first.name} is not installed, but {said(first.requirer)} requires it"
     else:
-        title = f"{len(names)} required packages are not installed: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+        title = f"{len(names)} required packages are not installed: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"  # noqa: PLR2004
     install = {}
     for name in names:
         ranges = [edge.specifier for edge in missing[name]]

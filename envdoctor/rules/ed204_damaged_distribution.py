@@ -49,7 +49,7 @@ NEWEST = 20
 LEFTOVERS = Source("https://github.com/pypa/pip/issues/10452", "2026-11-22")
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - every rule is asked alike
     """Duplicates, damaged metadata, leftovers, and shadowed copies."""
     places: dict[str, list[Distribution]] = {}
     for one in need(facts.packages.distributions):
@@ -142,7 +142,7 @@ def deletable(facts: Facts, one: Leftover) -> bool:
 def interrupted(facts: Facts, leftovers: tuple[Leftover, ...]) -> Finding:
     """Folders that begin with "~"."""
     entries = sorted({one.entry for one in leftovers})
-    shown = ", ".join(entries[:3]) + (", ..." if len(entries) > 3 else "")
+    shown = ", ".join(entries[:3]) + (", ..." if len(entries) > 3 else "")  # noqa: PLR2004
     return Finding(
         code=CODE,
         title=f"an install or removal was interrupted and left {shown}",

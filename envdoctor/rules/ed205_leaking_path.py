@@ -45,7 +45,7 @@ SITE = Source("https://docs.python.org/3/library/site.html", "2026-11-22")
 PYTHONPATH = Source("https://docs.python.org/3/using/cmdline.html#envvar-PYTHONPATH", "2026-11-22")
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - every rule is asked alike
     """One finding for each foreign folder that holds packages of the stack."""
     python = need(facts.python)
     outside = foreign(python)

@@ -49,7 +49,7 @@ RIVALS = ("pynvml", "nvidia-ml-py3")
 """Distributions that bring a module of that name too."""
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - every rule is asked alike
     """Look for a rival of nvidia-ml-py."""
     version = version_of(facts, "pynvml")
     if version is not None and version < SHIM:

@@ -40,7 +40,7 @@ SHORTEST = 4
 """Characters of a path that may be emptied: "/", "~" and "/a" are typing errors."""
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - every rule is asked alike
     """Report why the interpreter did not start."""
     why = facts.target.broken
     if why is None:

@@ -63,7 +63,7 @@ class Loss(NamedTuple):
     """Requirements that the version of the winner would not meet."""
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - every rule is asked alike
     """One finding for each set of packages that share files."""
     for one in need(facts.overwritten):
         if not set(one.owners) <= OF_ED206:

@@ -43,7 +43,7 @@ HAVE_CPU_PARTS = {"bitsandbytes", "deepspeed", "liger-kernel", "verl", "openrlhf
 """Of the packages for GPUs those that are of some use without one: on a machine without GPU they are no proof."""
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - every rule is asked alike
     """Look whether anything wants a GPU that this torch cannot use."""
     torch = facts.builds.torch
     build = need(torch)

@@ -54,7 +54,7 @@ SHARED = {
 SAME_FILE = Source("https://github.com/pytorch/pytorch/issues/186591", "2026-11-22")
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:  # noqa: ARG001 - every rule is asked alike
     """Compare torch's pins of nvidia-* wheels with what is installed, then look for a second NCCL."""
     torch = installed(facts, "torch")
     if torch is None:

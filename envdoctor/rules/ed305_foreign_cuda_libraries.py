@@ -70,7 +70,7 @@ class Shadow(NamedTuple):
     severity: Severity
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - the shape of every rule
     """One finding for each foreign folder, headed by the library that breaks most."""
     folders: dict[str, list[Shadow]] = {}
     for one in shadows(facts):

@@ -44,7 +44,7 @@ PREFERENCE = ("CUDA_HOME", "CUDA_PATH", "nvcc on PATH", "/usr/local/cuda")
 SOURCE = Source("https://github.com/deepspeedai/DeepSpeed/pull/3706", "2026-11-22")
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - the shape of every rule
     """Compare the major of the toolkit in use with torch's."""
     torch = torch_cuda(facts)
     cuda = need(torch)

@@ -42,7 +42,7 @@ QUESTION = "Can all compiled modules run with the installed NumPy?"
 EXPLAINED_BY = ("ED205",)
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - every rule is asked alike
     """One finding for all modules."""
     numpy = version_of(facts, "numpy")
     if numpy is None or numpy < Version("2.0.0a0"):
@@ -59,7 +59,7 @@ def finding(facts: Facts, modules: tuple[NumpyAbi, ...]) -> Finding:
     first = {one.package: one for one in reversed(modules)}
     packages = sorted(first)
     named = [said(present[name]) if name in present else name for name in packages]
-    shown = ", ".join(named[:2]) + (f" and {len(named) - 2} more" if len(named) > 2 else "")
+    shown = ", ".join(named[:2]) + (f" and {len(named) - 2} more" if len(named) > 2 else "")  # noqa: PLR2004
     return Finding(
         code=CODE,
         title=f"numpy {numpy.version} is installed, but {shown} {'is' if len(named) == 1 else 'are'} compiled for NumPy 1",

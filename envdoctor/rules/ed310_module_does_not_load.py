@@ -96,7 +96,7 @@ def finding(facts: Facts, matrix: Matrix, whom: str, found: list[Lack]) -> Findi
 def spoken(facts: Facts, names: tuple[str, ...]) -> str:
     """The packages with their versions, the first two by name."""
     told = [said(one) if (one := installed(facts, name)) is not None else name for name in names]
-    return ", ".join(told[:2]) + (f" and {len(told) - 2} more" if len(told) > 2 else "")
+    return ", ".join(told[:2]) + (f" and {len(told) - 2} more" if len(told) > 2 else "")  # noqa: PLR2004
 
 
 def missing_from(facts: Facts, one: Lack) -> str:

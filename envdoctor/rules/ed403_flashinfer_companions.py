@@ -44,7 +44,7 @@ SWITCH = "FLASHINFER_DISABLE_VERSION_CHECK"
 SOURCE = Source("https://github.com/vllm-project/vllm/issues/49804", "2026-11-22")
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - the shape of every rule
     """One finding for each companion that differs."""
     main = version_of(facts, "flashinfer-python")
     if main is None or (isinstance(facts.environ, Known) and facts.environ.value.get(SWITCH) == "1"):

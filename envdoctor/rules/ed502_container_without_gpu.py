@@ -51,7 +51,7 @@ START = {
 DOCKER = ("Start the container with its GPUs.", (("docker", "run", "--gpus", "all", "IMAGE"),))
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - the shape of every rule
     """GPU nodes first; where there are GPUs, the variables that hide them."""
     if not wanted(facts):
         return

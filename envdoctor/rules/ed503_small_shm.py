@@ -47,7 +47,7 @@ SOURCES = (
 )
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - the shape of every rule
     """Compare /dev/shm with what multi-process training needs."""
     runtime = facts.container.runtime
     if need(runtime) is None or not isinstance(runtime, Known) or need(facts.builds.torch) is None:

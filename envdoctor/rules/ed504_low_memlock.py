@@ -43,7 +43,7 @@ WANTED_BYTES = 1 << 30
 SOURCE = Source("https://github.com/NVIDIA/nccl-tests/issues/206", "2026-11-22")
 
 
-def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
+def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - the shape of every rule
     """Compare the limit with what RDMA needs, where there are signs of RDMA."""
     limit = facts.container.memlock_bytes
     value = need(limit)

@@ -53,7 +53,7 @@ def parse_target(text: str | None, environ: Mapping[str, str]) -> TargetSpec:
             raise UserError(f'"{scheme}:" is not a kind of target', f"{nearest(scheme, SCHEMES)} {HINT}")
     inside = ""
     if scheme == "root":
-        from envdoctor.sources import root
+        from envdoctor.sources import root  # noqa: PLC0415
 
         rest, inside = root.place(rest)
     path = os.path.expanduser(rest)

@@ -116,7 +116,7 @@ def request(wanted: Mapping[str, str]) -> dict[str, str]:
 def launch(interpreter: str, ask: dict[str, str], broken: str | None) -> Running:
     """Start the probe in a process group of its own. Raises OSError."""
     words = [f"{key}={value}" for key, value in ask.items()]
-    child = subprocess.Popen(
+    child = subprocess.Popen(  # noqa: S603 - the target's interpreter is what the user asked to run
         [interpreter, "-I", "-S", "-c", BOOTSTRAP, PACKAGE, str(sys.implementation.cache_tag), *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -131,7 +131,7 @@ def collect(running: Running) -> tuple[bytes, bytes, bool]:
 
     The end of the pipe is not waited for: a thread that hangs in the kernel keeps it open.
     """
-    from envdoctor.facts import MAX_DOCUMENT_BYTES
+    from envdoctor.facts import MAX_DOCUMENT_BYTES  # noqa: PLC0415 - the probe works already; by now this may cost time
 
     child = running.child
     streams: dict[IO[bytes] | None, bytearray] = {child.stdout: bytearray(), child.stderr: bytearray()}

@@ -23,4 +23,4 @@ def command() -> None:
       envdoctor matrix show --gpu h100 --driver 535.161.08 --python 3.11
       envdoctor matrix why vllm==0.33.0 trl==1.16.0 driver=535
       envdoctor matrix refresh
-    """
+    """  # noqa: D301 - click's \b keeps the lines

@@ -14,8 +14,8 @@ def command(old: str, new: str) -> int:
     OLD and NEW are folders of data, or "shipped" (what came with envdoctor) or "refreshed" (what `matrix refresh` wrote for you).
     Without them: shipped against refreshed.
     """
-    import os
+    import os  # noqa: PLC0415 - `--help` needs none of this
 
-    from envdoctor.harvest.run import diff
+    from envdoctor.harvest.run import diff  # noqa: PLC0415
 
     return diff(os.environ, old, new)

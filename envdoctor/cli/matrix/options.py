@@ -18,7 +18,7 @@ output_option = click.option("-o", "--output", metavar="FILE", type=click.Path()
 
 def today() -> str:
     """The day, as an ISO date in UTC."""
-    import datetime as dt
+    import datetime as dt  # noqa: PLC0415
 
     return dt.datetime.now(tz=dt.timezone.utc).date().isoformat()
 
@@ -27,11 +27,11 @@ def answer(
     form: str, output: str | None, text: Callable[[], str], document: Callable[[], dict[str, Any]], matrix: Matrix
 ) -> None:
     """Print an answer in the format that was asked for, and on standard error which damaged files were passed over."""
-    from envdoctor.cli.output import emit
-    from envdoctor.session import passed_over
+    from envdoctor.cli.output import emit  # noqa: PLC0415
+    from envdoctor.session import passed_over  # noqa: PLC0415
 
     if form == "json":
-        import msgspec
+        import msgspec  # noqa: PLC0415
 
         emit(msgspec.json.format(msgspec.json.encode(document()), indent=2).decode() + "\n", output, exact=True)
     else:

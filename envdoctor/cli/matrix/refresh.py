@@ -24,10 +24,10 @@ def command(packages: tuple[str, ...], url: str | None, into: str | None, full: 
 
     \b
     Exit status: 0 renewed, 1 renewed but for what could not be read, 2 nothing was written.
-    """
-    import os
+    """  # noqa: D301 - click keeps the lines after \b
+    import os  # noqa: PLC0415 - `--help` needs none of this
 
-    from envdoctor.cli.matrix.options import today
-    from envdoctor.harvest.run import refresh
+    from envdoctor.cli.matrix.options import today  # noqa: PLC0415
+    from envdoctor.harvest.run import refresh  # noqa: PLC0415
 
     return refresh(os.environ, os.getcwd(), packages=packages, url=url, into=into, full=full, may_lose=drop_lost, day=today())

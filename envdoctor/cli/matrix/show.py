@@ -26,7 +26,7 @@ FIRST = 20
 @format_option
 @output_option
 @data_option
-def command(
+def command(  # noqa: PLR0913, PLR0917 - one argument an option
     gpu: str | None,
     driver: str | None,
     python: str | None,
@@ -46,15 +46,15 @@ def command(
 
     \b
     Exit status: 0 a stack was found, 1 none was, 2 wrong usage.
-    """
-    import os
+    """  # noqa: D301 - click keeps the lines after \b
+    import os  # noqa: PLC0415 - `--help` needs none of this
 
-    from envdoctor.asking import asked
-    from envdoctor.cli.matrix.options import answer, today
-    from envdoctor.cli.output import width
-    from envdoctor.overlay import opened
-    from envdoctor.render import tables
-    from envdoctor.stacks import table
+    from envdoctor.asking import asked  # noqa: PLC0415
+    from envdoctor.cli.matrix.options import answer, today  # noqa: PLC0415
+    from envdoctor.cli.output import width  # noqa: PLC0415
+    from envdoctor.overlay import opened  # noqa: PLC0415
+    from envdoctor.render import tables  # noqa: PLC0415
+    from envdoctor.stacks import table  # noqa: PLC0415
 
     words = {"gpu": gpu, "driver": driver, "python": python, "glibc": glibc, "vllm": vllm, "torch": torch}
     words |= {"transformers": transformers, "trl": trl, "verl": verl, "openrlhf": openrlhf}

@@ -17,9 +17,9 @@ def command(rows: int, seed: int | None, url: str | None, data: str | None) -> i
 
     \b
     Exit status: 0 all agree, 1 some differ, 2 wrong usage, 3 some could not be read.
-    """
-    import os
+    """  # noqa: D301 - click keeps the lines after \b
+    import os  # noqa: PLC0415 - `--help` needs none of this
 
-    from envdoctor.harvest.run import verify
+    from envdoctor.harvest.run import verify  # noqa: PLC0415
 
     return verify(os.environ, os.getcwd(), rows=rows, seed=seed, url=url, data=data)

@@ -25,15 +25,15 @@ def command(versions: tuple[str, ...], verbose: bool, form: str, output: str | N
     \b
     Exit status: 0 nothing known speaks against it, 1 a joint is broken, 2 wrong usage,
     3 the data does not know enough of it.
-    """
-    import os
+    """  # noqa: D301 - click keeps the lines after \b
+    import os  # noqa: PLC0415 - `--help` needs none of this
 
-    from envdoctor.asking import wishes
-    from envdoctor.cli.matrix.options import answer, today
-    from envdoctor.cli.output import width
-    from envdoctor.overlay import opened
-    from envdoctor.reasons import reasons
-    from envdoctor.render import tables
+    from envdoctor.asking import wishes  # noqa: PLC0415
+    from envdoctor.cli.matrix.options import answer, today  # noqa: PLC0415
+    from envdoctor.cli.output import width  # noqa: PLC0415
+    from envdoctor.overlay import opened  # noqa: PLC0415
+    from envdoctor.reasons import reasons  # noqa: PLC0415
+    from envdoctor.render import tables  # noqa: PLC0415
 
     matrix = opened(data, os.environ)
     found = reasons(wishes(matrix, versions), matrix)
