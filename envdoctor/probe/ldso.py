@@ -96,9 +96,8 @@ class System:
     def place(self, path):
         """(where to open it, its identity) of an absolute path, links followed; None if there is nothing."""
         if path not in self._places:
-            machine = self.machine
-            where = path if machine.root == "/" else machine.at(machine.realpath(path))
             try:
+                where = self.machine.at(path)
                 found = os.stat(where)
                 self._places[path] = where, (found.st_dev, found.st_ino)
             except (OSError, ValueError):
