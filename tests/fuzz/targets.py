@@ -52,7 +52,10 @@ def stage(folder: Path) -> Path:
         "bin/python": bytes(program) + LOADER,
         "lib/dep.so": shared_object("dep.so", gives=(Gives("f", "V1"), Gives("g")), machine=X86_64),
         "site/user.so": shared_object(
-            needs=("mod.so",), asks=(Asks("f", "V1", "mod.so"), Asks("g"), Asks("h", weak=True)), runpath="$ORIGIN", machine=X86_64
+            needs=("mod.so",),
+            asks=(Asks("f", "V1", "mod.so"), Asks("g"), Asks("h", weak=True)),
+            runpath="$ORIGIN",
+            machine=X86_64,
         ),
     }
     for name, content in files.items():

@@ -72,6 +72,19 @@ def test_modules_attributes_and_keywords_are_named_as_such(name: str, said: str)
     assert f"takes {said}, which" in one.title
 
 
+def test_what_only_one_model_needs_is_information() -> None:
+    uses = (
+        linked.use("WHISPER_ATTENTION_CLASSES", file="vllm/model_executor/models/minicpmo.py", line=33),
+        linked.use("B", place="function"),
+    )
+    (one,) = found(*uses)[1]
+    assert one.severity is Severity.WARNING
+    assert one.title.startswith("trl 0.25.0 takes B of")
+    (one,) = found(uses[0])[1]
+    assert one.severity is Severity.INFO
+    assert "Only the model in vllm/model_executor/models/minicpmo.py fails to load" in one.why
+
+
 def test_a_pair_of_which_nothing_is_known_is_a_doubt() -> None:
     facts = blind(with_trl(version="0.25.0.dev0"), "names__missing", "names__pairs", why="no answer in 8 s")
     outcome, _, doubts = judged(RULE, facts)
