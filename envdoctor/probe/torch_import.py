@@ -42,7 +42,8 @@ def preloads(source):
             functions[start.group(1)] = ast.parse(text).body[0]
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise Trouble("the function %s of torch/__init__.py cannot be read" % start.group(1))
-    found.major_folders = "cuda_version" in source[: source.find("def _load_global_deps(")]
+    paths = functions.get("_get_cuda_dep_paths")
+    found.major_folders = paths is not None and any(getattr(node, "id", None) == "cuda_version" for node in ast.walk(paths))
     for function in functions.values():
         for node in ast.walk(function):
             found.table += pairs(node)
