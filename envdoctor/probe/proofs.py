@@ -8,7 +8,7 @@ import re
 from . import lazyexports
 from .members import FIELD_BASES, MODEL_BASES, PLAIN_BASES, PLAIN_DECORATORS
 from .sourcetree import SOURCE
-from .surface import absolute
+from .surface import IMPLICIT, absolute
 from .takes import COMMENT, NAMES, TOKEN
 
 DEFINED, MISSING, UNDECIDED = "defined", "missing", "undecided"
@@ -68,6 +68,8 @@ class Prover:
             return DEFINED
         if place[0] == "compiled":
             return UNDECIDED
+        if name in IMPLICIT:
+            return DEFINED
         if place[0] != "module" and self.exporter.place(module + "." + name) is not None:
             return DEFINED
         if place[0] == "namespace":

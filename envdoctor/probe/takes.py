@@ -27,9 +27,9 @@ class Search:
     """The regular expressions for some exporters (import names as bytes)."""
 
     def __init__(self, exporters):
-        # a literal start lets the regular expression skip at the speed of a plain search
-        every = b"|".join(re.escape(one) + (rb"\." if one in IMPORTS_ONLY else rb"\b") for one in sorted(exporters))
         self.exporters = frozenset(exporters)
+        # a literal start lets the regular expression skip at the speed of a plain search
+        every = b"|".join(re.escape(one) + (rb"\." if one in IMPORTS_ONLY else rb"\b") for one in sorted(self.exporters))
         self.from_ = re.compile(rb"from[ \t]+(?:%s)" % every)
         self.import_ = re.compile(
             rb"import(?:_module\([ \t\r\n]*[\"']|[ \t]+(?:[\w.]+(?:[ \t]+as[ \t]+\w+)?[ \t]*,[ \t]*)*)(?:%s)" % every
