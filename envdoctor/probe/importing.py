@@ -97,6 +97,7 @@ class Reader:
         words = {name for name, meaning in names.taken.items() if meaning[0].split(".")[0] in self.exporters}
         self.words = [word.encode() for word in words | self.exporters]
         self._block(tree.body, Context(names=names))
+        self.found = [use for use in self.found if use["kind"] != "read" or use["module"] + "." + use["name"] in self.patched]
 
     def _resolved(self, node):
         return absolute(self.module, self.is_package, node.module, node.level)
@@ -271,7 +272,7 @@ class Reader:
             module += "." + parts.pop(0)
         if name and len(parts) > 1 and parts[0] == name and not name.lstrip("_")[:1].isupper():
             module += "." + parts.pop(0)  # from package import module, it seems
-        return module, parts, bool(name)
+        return module, parts, bool(name) and parts[:1] == [name]
 
     def _chain(self, node, context):
         """Note what a chain of attributes looks up; whether it was one into an exporter."""
@@ -283,8 +284,8 @@ class Reader:
             return True
         if imported and parts[0].lstrip("_")[:1].isupper():
             # the import itself is judged where it stands; what is read of a class counts when it is patched too
-            if ".".join([module] + parts[:2]) in self.patched:
-                self._use("attribute", node, context, module, ".".join(parts[:2]))
+            if isinstance(node.ctx, ast.Load) and len(parts) > 1:
+                self._use("read", node, context, module, ".".join(parts[:2]))
             return True
         if isinstance(node.ctx, ast.Load) or len(parts) > 1:
             self._use("attribute", node, context, module, parts[0])
@@ -350,6 +351,7 @@ class Reader:
 
 def place_of(kind, context):
     """module, function or guarded: what happens when the name is missing."""
+    kind = "attribute" if kind == "read" else kind
     if kind in context.catches or kind == "patch" or (context.unsure and not context.function):
         return "guarded"
     return "function" if context.function else "module"
@@ -419,3 +421,13 @@ def runs(use, status, installed):
         if answer is False:
             return False
     return answer
+
+
+def fails(use, status, installed):
+    """Whether a use surely runs and finds nothing. ``status(module, name)`` takes names in the notation of uses.
+
+    What is looked up in an object whose module is gone is left out: the import of the object says it already.
+    """
+    if status(use["module"], use["name"]) != "missing" or runs(use, status, installed) is not True:
+        return False
+    return use["kind"] in ("name", "module") or status(use["module"], "") != "missing"

@@ -189,7 +189,7 @@ class Look:
             return self.answer((module, name)) if module.split(".")[0] in self._exporters else UNDECIDED
 
         for use in importing.file_uses(importing.text(tree, path), path, sorted(packages)):
-            if self.answer((use["module"], use["name"])) != MISSING or importing.runs(use, status, versions) is not True:
+            if not importing.fails(use, status, versions):
                 continue
             gone = use["name"] and use["kind"] == "name" and self.exporter(use["exporter"]).status(use["module"], "") == MISSING
             found = {

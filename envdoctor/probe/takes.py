@@ -59,7 +59,7 @@ class Taken:
                 words = part.split()
                 if words and words[0].split(b".")[0] in search.exporters:
                     self.found.add((words[0], b""))
-                    self.loaded.add(words[0])
+                    load(self.loaded, words[0])
                     name = words[2] if len(words) == 3 else words[0].split(b".")[0]
                     self.aliases.setdefault(name, set()).add((words[0] if len(words) == 3 else name, b""))
         if imports and b"import_module(" in data:
@@ -71,7 +71,7 @@ class Taken:
         self.found = frozenset((module.decode("ascii", "replace"), name.decode("ascii", "replace")) for module, name in self.found)
 
     def _from(self, module, names):
-        self.loaded.add(module)
+        load(self.loaded, module)
         for part in COMMENT.sub(b"", names).replace(b"\\", b" ").strip(b"() \t\r\n;").split(b","):
             words = part.split()
             if words and words[0] == b"*":
@@ -115,6 +115,13 @@ class Taken:
         self.found.add((module, parts[0]))
         if sign == b"=" and len(parts) == 2 and parts[0].lstrip(b"_")[:1].isupper():
             self.found.add((module, parts[0] + b"." + parts[1]))
+
+
+def load(loaded, module):
+    """Note that an import has loaded the module and those above it."""
+    while module and module not in loaded:
+        loaded.add(module)
+        module = module.rpartition(b".")[0]
 
 
 def keywords(data, start):
