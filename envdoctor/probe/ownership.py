@@ -4,6 +4,7 @@ RECORD is compared with RECORD, as bytes: an environment of 200 distributions li
 a top-level name that several of them use can be shared. Of what differs, a few files are hashed to see whose are there.
 """
 
+import ast
 import base64
 import hashlib
 import os
@@ -31,6 +32,7 @@ BY_MISTAKE = frozenset(
 )  # fmt: skip
 # what makes a folder a namespace of several distributions (PEP 420's predecessors); each may bring its own wording of it
 NAMESPACE = (b"pkgutil", b"pkg_resources", b"extend_path", b"declare_namespace")
+MAX_NAMESPACE_BYTES = 2048  # a licence and a declaration
 MAX_SAMPLES = 4
 MAX_SAMPLE_BYTES = 4 * 1024 * 1024
 
@@ -94,7 +96,7 @@ def clashes(machine, site, records):
 def judged(machine, site, owners, differing):
     """The Overwritten of one set of owners; none where they only word a namespace differently."""
     paths = [(path.decode("utf-8", "replace"), listed) for path, listed in sorted(differing)]
-    real = [(path, listed) for path, listed in paths if "/../" not in path and not namespace(machine, site, path)]
+    real = [(path, listed) for path, listed in paths if "/../" not in path and not namespace(machine, site, path, listed)]
     if not real:
         return []
     winner, sampled = whose(machine, site, real)
@@ -102,16 +104,20 @@ def judged(machine, site, owners, differing):
     return [{"path": first, "count": len(real), "owners": list(owners), "winner": winner, "sampled": sampled}]
 
 
-def namespace(machine, site, path):
-    """Whether the file only says that its folder is shared: no statement, or one of the old declarations."""
-    if not path.endswith("/__init__.py"):
+def namespace(machine, site, path, listed):
+    """Whether the file only says that its folder is shared: nothing but a docstring, or one of the old declarations.
+
+    What the other owners' file said cannot be seen any more, but one that does something has more bytes.
+    """
+    if not path.endswith("/__init__.py") or max(int(size or 0) for _digest, size in listed.values()) > MAX_NAMESPACE_BYTES:
         return False
     try:
-        text = machine.read("%s/%s" % (site, path), MAX_SAMPLE_BYTES)
-    except (Missing, Trouble):
+        text = machine.read("%s/%s" % (site, path), MAX_NAMESPACE_BYTES)
+        body = ast.parse(text).body
+    except (Missing, Trouble, SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(b"#")]
-    return not lines or (len(lines) < 20 and any(word in text for word in NAMESPACE))
+    says = [one for one in body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
+    return not says or any(word in text for word in NAMESPACE)
 
 
 def whose(machine, site, differing):

@@ -76,11 +76,13 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
             names = {one.package for one in used}
             fine = [other for other in groups if not any(one.none for one in found[other] if one.package in names)]
             yield missing(facts, matrix, gpu, used, alone(card for other in fine for card in groups[other]))
+            continue
         idle = [
             (one.package, library, part)
             for one in packages
+            if one.package in here
             for library, part in one.libraries
-            if one.package in here and one not in used and not part.runs
+            if not part.runs
         ]
         if idle:
             yield for_others(facts, gpu, idle)

@@ -90,7 +90,7 @@ def finding(facts: Facts, one: Overwritten, lost: Loss) -> Finding:
     files = f"{one.count} module file{'' if one.count == 1 else 's'}"
     if one.winner is not None:
         winner = said(present[one.winner]) if one.winner in present else one.winner
-        title, state = f"{winner} wrote over {files} of {loser}", f"those of {one.winner} ({one.sampled} hashed)"
+        title, state = f"{winner} wrote over {files} of {loser}", f"those of {one.winner} ({told(one)})"
         why = f"What imports them gets the code of {winner}: AttributeError, ImportError or undefined symbols follow."
     elif len(one.owners) > 1:
         others = " and ".join(name for name in one.owners if name != lost.name)
@@ -123,6 +123,11 @@ def finding(facts: Facts, one: Overwritten, lost: Loss) -> Finding:
     )
 
 
+def told(one: Overwritten) -> str:
+    """How the winner was told."""
+    return f"{one.sampled} hashed" if one.sampled else "told by the size, it is too large to hash"
+
+
 def severity(one: Overwritten, lost: Loss) -> Severity:
     """An error where the stack needs the package at its own version, or as itself."""
     itself = in_stack(lost.name) and not lost.edges
@@ -131,21 +136,23 @@ def severity(one: Overwritten, lost: Loss) -> Severity:
 
 
 def changes(facts: Facts, one: Overwritten, lost: Loss) -> Iterator[Change]:
-    """Without the others, or with releases of them that leave the files alone; the loser is installed again in both."""
+    """Releases of the others that leave the files alone; and to keep one of them, where nothing installed requires the rest."""
     present = distributions(facts)
-    loser = present.get(lost.name)
-    others = [name for name in one.owners if name != lost.name and name in present]
-    if loser is None or not others:
+    names = [lost.name, *(name for name in one.owners if name != lost.name)]
+    version = parsed(present[lost.name].version) if lost.name in present else None
+    if version is None or any(name not in present for name in names) or not names[1:]:
         return
-    version = parsed(loser.version)
-    for name in others:
+    for name in names[1:]:
         freed = FREED.get((name, lost.name))
-        if freed is not None and version is not None and version >= Version(freed):
+        if freed is not None and version >= Version(freed):
             floor = max(Version(freed), Version(f"{version.major}.0.0"))
             spec = f">={floor},<={version.public}"
             says = f"Uninstall both, then install {name}{spec}, which only requires {lost.name}, and {lost.name} again."
             yield Change(kind=Kind.UNINSTALL, says=says, remove=(name, lost.name), install={name: spec, lost.name: spec})
-    again = reinstall(
-        lost.name, loser.version, f"Uninstall {', '.join(others)} and {loser.name}, then install {said(loser)} again."
-    )
-    yield Change(kind=again.kind, says=again.says, remove=(*others, lost.name), install=again.install)
+    required = [edge.name for edge in requirements(facts).edges]
+    free = [name for name in names if not any(other in required for other in names if other != name)]
+    for name in free or [max(names, key=required.count)]:
+        others = [other for other in names if other != name]
+        says = f"Uninstall {', '.join(others)} and {name}, then install {said(present[name])} again."
+        again = reinstall(name, present[name].version, says)
+        yield Change(kind=again.kind, says=again.says, remove=(*others, name), install=again.install)

@@ -39,17 +39,23 @@ def seeds() -> dict[str, bytes]:
         "versions": elf_file(("libc.so.6",), versions={"libc.so.6": ("GLIBC_2.2.5", "GLIBC_2.34"), "libm.so.6": ("GLIBC_2.29",)}),
         "linked": shared_object("mod.so", needs=("dep.so",), gives=gives, asks=asks, runpath="$ORIGIN/../lib", machine=X86_64),
         "older": shared_object("mod.so", needs=("dep.so",), gives=gives, rpath="$ORIGIN:/lib", hashed="sysv", machine=X86_64),
+        "program": program(),
         "threads": shared_object("mod.so", gives=(Gives("f"),), flags=DF_STATIC_TLS, tls=64, machine=X86_64),
     }
 
 
+def program() -> bytes:
+    """A program that a dynamic loader starts and that needs a library."""
+    data = bytearray(shared_object(needs=("dep.so",), asks=(Asks("g"),), machine=X86_64))
+    # the header of the stack's rights becomes that of PT_INTERP
+    struct.pack_into("<IIQQQQQQ", data, 64 + 2 * 56, 3, 4, len(data), 0, 0, len(LOADER), len(LOADER), 1)
+    return bytes(data) + LOADER
+
+
 def stage(folder: Path) -> Path:
     """A root with an interpreter, a library that a module needs and one that needs the module; gives where the module goes."""
-    program = bytearray(shared_object(machine=X86_64))
-    # the header of the stack's rights becomes that of PT_INTERP
-    struct.pack_into("<IIQQQQQQ", program, 64 + 2 * 56, 3, 4, len(program), 0, 0, len(LOADER), len(LOADER), 1)
     files = {
-        "bin/python": bytes(program) + LOADER,
+        "bin/python": program(),
         "lib/dep.so": shared_object("dep.so", gives=(Gives("f", "V1"), Gives("g")), machine=X86_64),
         "site/user.so": shared_object(
             needs=("mod.so",),

@@ -65,7 +65,20 @@ def test_namespace_packages_may_word_their_init_differently(tmp_path: Path) -> N
     old = b"__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
     wheel(tmp_path, "one", {"nvidia/__init__.py": b"# Copyright one\n", "google/__init__.py": old})
     wheel(tmp_path, "two", {"nvidia/__init__.py": b"", "google/__init__.py": b"import pkg_resources\n" + old})
+    wheel(tmp_path, "three", {"nvidia/__init__.py": b'"""NVIDIA\'s packages."""\n'})
     assert found(tmp_path) == []
+
+
+def test_an_empty_init_over_one_of_some_size_is_no_namespace(tmp_path: Path) -> None:
+    wheel(tmp_path, "one", {"pkg/__init__.py": b"from .core import load\n" * 200})
+    wheel(tmp_path, "two", {"pkg/__init__.py": b""})
+    assert [one["winner"] for one in found(tmp_path)] == ["two"]
+
+
+def test_an_init_that_is_no_python_is_compared_like_any_file(tmp_path: Path) -> None:
+    wheel(tmp_path, "one", {"pkg/__init__.py": b"pkgutil = (" * 100})
+    wheel(tmp_path, "two", {"pkg/__init__.py": b"\0"})
+    assert [one["path"] for one in found(tmp_path)] == ["pkg/__init__.py"]
 
 
 def test_an_init_that_does_something_is_no_namespace(tmp_path: Path) -> None:

@@ -202,3 +202,8 @@ def test_kernels_of_a_supposed_vllm_come_from_the_data() -> None:
     assert finding.subjects == ("torch", "vllm", "__gpu")
     supposed = supposing(healthy(), {"vllm": "0.33.0", "torch": "2.14.0", "gpu": "b200"}, MATRIX)
     assert judged(RULE, supposed)[0] is Outcome.PASS
+
+
+def test_where_a_package_does_not_run_kernels_for_other_gpus_are_not_said_beside_it() -> None:
+    facts = put(holding(healthy(), "flash-attn-3", *FLASH_ATTENTION_3), dist("flash-attn-3", "3.0.0"))
+    assert [one.severity for one in judged(RULE, on(B200, facts=facts))[1]] == [Severity.ERROR]

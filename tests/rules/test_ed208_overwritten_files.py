@@ -80,6 +80,29 @@ def test_two_builds_of_opencv_are_a_warning_and_the_one_that_nobody_requires_goe
     assert [one.proven for one in diagnosis.remedies] == [True]
 
 
+def test_of_two_that_nobody_requires_either_can_be_kept() -> None:
+    facts = put(healthy(), dist("opencv-python", "4.10.0.84"), dist("opencv-python-headless", "4.11.0.86"))
+    facts = shared(facts, "opencv-python", "opencv-python-headless", winner="opencv-python-headless", path="cv2/__init__.py")
+    (diagnosis,) = examine(facts, MATRIX, Wishes(), time.monotonic())[1].diagnoses
+    assert [(one.says, one.proven) for one in diagnosis.remedies] == [
+        ("Uninstall opencv-python-headless and opencv-python, then install opencv-python 4.10.0.84 again.", True),
+        ("Uninstall opencv-python and opencv-python-headless, then install opencv-python-headless 4.11.0.86 again.", True),
+    ]
+
+
+def test_a_winner_that_was_told_by_its_size_is_said_so() -> None:
+    facts = put(healthy(), dist("nvidia-nccl-cu13", "2.28.9"))
+    one = Overwritten(
+        path="nvidia/nccl/lib/libnccl.so.2",
+        count=1,
+        owners=("nvidia-nccl-cu12", "nvidia-nccl-cu13"),
+        winner="nvidia-nccl-cu13",
+        sampled=0,
+    )
+    (finding,) = judged(RULE, edit(facts, overwritten=Known((one,), "RECORD of 14 distributions")))[1]
+    assert finding.evidence[1].value == "those of nvidia-nccl-cu13 (told by the size, it is too large to hash)"
+
+
 def test_an_nccl_of_another_cuda_over_that_of_torch_is_an_error() -> None:
     facts = put(healthy(), dist("nvidia-nccl-cu13", "2.28.9"))
     facts = shared(
