@@ -1,12 +1,11 @@
 """What the code of a package takes from others, read from its syntax trees; nothing is imported.
 
 A use is a dict: exporter, file, line, module, name, place, scope, when; beside them ``given`` and ``caught`` where an
-except clause says more (see ``place_of`` and ``runs``).
+except clause says more (see judging.py).
 """
 
 import ast
 
-from . import versions
 from .bindings import FUNCTIONS, Scope
 from .conditions import Conditions, tail
 from .machine import Missing, Trouble
@@ -245,15 +244,15 @@ class Reader:
                 waiting += [(one.orelse, here.under(false)), (one.body, here.under(true)), (one.test, here)]
             elif isinstance(one, ast.BoolOp):
                 later = here.but(unsure=True)
-                waiting += [(part, later) for part in one.values[1:]] + [(one.values[0], here)]
+                waiting += [(part, later) for part in reversed(one.values[1:])] + [(one.values[0], here)]
             elif isinstance(one, ast.Call):
                 self._call(one, here)
-                waiting += [(part, here) for part in ast.iter_child_nodes(one)]
+                waiting += [(part, here) for part in reversed(list(ast.iter_child_nodes(one)))]
             elif isinstance(one, ast.Attribute):
                 if not self._chain(one, here):
                     waiting.append((one.value, here))
             else:
-                waiting += [(part, here) for part in ast.iter_child_nodes(one)]
+                waiting += [(part, here) for part in reversed(list(ast.iter_child_nodes(one)))]
 
     def _target(self, node, context):
         """(module, attributes left) of a name or chain of attributes that leads into an exporter, else None."""
@@ -383,53 +382,9 @@ def dotted(scope, name):
     return scope + "." + name if scope else name
 
 
-def answer(exporter, module, name):
-    """What the exporter says of a use: of a name, a member ("Worker.load_model") or a keyword ("LLM(model)")."""
-    if name.endswith(")"):
-        called, _, keyword = name[:-1].partition("(")
-        return exporter.accepts(module, called, keyword)
-    if "." in name:
-        return exporter.member(module, *name.split(".", 1))
-    return exporter.status(module, name)
-
-
 def text(tree, path):
     """Bytes of a file, empty when it cannot be read."""
     try:
         return tree.read(path)
     except (Missing, Trouble):
         return b""
-
-
-def runs(use, status, installed):
-    """Whether a use runs in an environment: True, False, or None where that cannot be told.
-
-    ``status(module, name)`` answers as Exporter.status; ``installed`` is {import name: version}.
-    """
-    answer = True
-    for package, operator, version in use["when"]:
-        holds = versions.holds(installed.get(package), operator, version)
-        if holds is False:
-            return False
-        answer = None if holds is None else answer
-    for word, which in use["given"]:
-        states = [status(module, name) for _exporter, module, name in which]
-        if word == "missing":
-            # an except clause: it runs when something in the try failed
-            if "missing" not in states:
-                answer = None if "undecided" in states else False
-        elif "missing" in states:
-            return False
-        if answer is False:
-            return False
-    return answer
-
-
-def fails(use, status, installed):
-    """Whether a use surely runs and finds nothing. ``status(module, name)`` takes names in the notation of uses.
-
-    What is looked up in an object whose module is gone is left out: the import of the object says it already.
-    """
-    if status(use["module"], use["name"]) != "missing" or runs(use, status, installed) is not True:
-        return False
-    return use["kind"] in ("name", "module") or status(use["module"], "") != "missing"

@@ -135,7 +135,8 @@ class Prover:
         if start is not None and end is not None:
             for quote in (b'"', b"'"):
                 for at in positions(text, quote + word + quote, start.end(), end.start()):
-                    if text[at + len(word) + 2 : at + len(word) + 3] in b",])\n" and text[at - 1 : at] in b"[( \t\n":
+                    listed_there = text[at - 1 : at] in b"[ \t\n" and text[at + len(word) + 2 : at + len(word) + 3] in b",]\n"
+                    if listed_there or text[:at].endswith(b"].append("):
                         keys = STRUCTURE_KEY.findall(text, text.rfind(b"[", 0, at - 1) - 120, at)
                         return "from", (module + "." + keys[-1].decode() if keys else None, word)
         if b'define_import_structure(Path(__file__).parent / "models"' in text:

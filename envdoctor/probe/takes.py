@@ -34,7 +34,7 @@ class Search:
         self.import_ = re.compile(
             rb"import(?:_module\([ \t\r\n]*[\"']|[ \t]+(?:[\w.]+(?:[ \t]+as[ \t]+\w+)?[ \t]*,[ \t]*)*)(?:%s)" % every
         )
-        self.names = re.compile(rb"from[ \t]+((?:%s)[\w.]*)[ \t]+import[ \t]*%s" % (every, NAMES))
+        self.names = re.compile(rb"from[ \t]+((?:%s)[\w.]*)(?:[ \t]|\\\r?\n)+import[ \t]*%s" % (every, NAMES))
         self.modules = re.compile(rb"import[ \t]+([\w.]+(?:[ \t]+as[ \t]+\w+)?(?:[ \t]*,[ \t]*[\w.]+(?:[ \t]+as[ \t]+\w+)?)*)")
         self.literal = re.compile(rb"import_module\([ \t\r\n]*[\"']((?:%s)[\w.]*)[\"']" % every)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from envdoctor.probe.importing import fails, runs
+from envdoctor.probe.judging import fails, runs
 from tests.probe.trees import brief, exporter, taken
 
 GUIDED = ("engine.sampling", "Guided")
