@@ -18,7 +18,7 @@ LEAVES = ("libraries",)
 RECORDED = re.compile(rb"\.so(?:\.\d+)*,[^,\n]*,(\d*)")
 MIN_BYTES = 64 * 1024
 """Smaller ones hold no GPU code: the CUDA runtime that nvcc links into them by itself has 600 KB."""
-# a full vLLM environment has 420 libraries of that size
+# a full vLLM environment has 400 libraries of that size
 MAX_LIBRARIES = 4000
 MAX_TROUBLES = 8
 

@@ -21,7 +21,7 @@ ARCHITECTURE_SPECIFIC = 0x100000
 FAMILY_SPECIFIC = 0x200000
 """Flag of an entry for a family of architectures, sm_100f. Confirmed by the -arch option that nvcc leaves in the unpacked code."""
 SPECIFIC = ARCHITECTURE_SPECIFIC | FAMILY_SPECIFIC
-# real libraries have under 40,000 entries, and a few bytes of padding between containers
+# real libraries have under 7,000 entries, and a few bytes of padding between containers
 MAX_ENTRIES = 2000000
 MAX_CONTAINERS = 1000000
 MAX_GAP = 1024 * 1024
