@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,14 +14,12 @@ from envdoctor.linkage import Linking
 from envdoctor.probe import linking
 from envdoctor.probe.machine import Machine
 from tests.probe.linked import ABI, ENDING, Environment
-from tests.probe.recorded import MACHINES, recorded
+from tests.probe.recorded import MACHINES, recorded, written
 from tests.probe.samples import put
 from tests.probe.shared_objects import AARCH64, MACHINE, X86_64, Asks, Gives, shared_object
+from tests.probe.test_ldso import program
 from tests.probe.test_linkmap import supported
 from tests.probe.test_torch_import import LIST, cublas, environment
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(not supported(), reason="this Python is not started by glibc's loader")
 
@@ -90,6 +89,7 @@ def test_a_module_for_another_python_only_is_said_and_one_of_several_is_not(heal
             f"flash_attn/_b.{OTHER_ABI}.so": module("_b"),
             "flash_attn/_b.abi3.so": module("_b"),
         },
+        tag="cp27-cp27-linux_x86_64",
     )
     judged = healthy.modules()
     found = judged[f"flash_attn_2_cuda.{OTHER_ABI}.so"]
@@ -100,8 +100,62 @@ def test_a_module_for_another_python_only_is_said_and_one_of_several_is_not(heal
     assert len([path for path in judged if path.startswith("flash_attn")]) == 3
 
 
+def test_a_stray_in_a_wheel_that_fits_is_opened_by_path_if_at_all(healthy: Environment) -> None:
+    """So does torchao 0.18.0, which brings _C_mxfp8.cpython-310-x86_64-linux-gnu.so in a cp310-abi3 wheel."""
+    path = f"torchao/_C_mxfp8.{OTHER_ABI}.so"
+    healthy.add(
+        "torchao", {path: shared_object(needs=("libtorch_cpu.so",)), "torchao/_C.abi3.so": module("_C")}, tag="cp310-abi3-linux"
+    )
+    assert healthy.modules()[path]["problems"] == []
+    assert healthy.modules()[path]["optional"]
+
+
+@pytest.mark.parametrize("tag", ["cp39-cp39-linux_x86_64", "cp399-abi3-linux_x86_64", "cp399-cp399-linux_x86_64", ""])
+def test_a_wheel_for_another_python_does_not_fit(healthy: Environment, tag: str) -> None:
+    path = f"torchao/_C.{OTHER_ABI}.so"
+    healthy.add("torchao", {path: module("_C")}, tag=tag)
+    assert [one["kind"] for one in healthy.modules()[path]["problems"]] == ["wrong-python"]
+
+
+def test_libraries_of_required_packages_count_as_opened_first_and_those_of_others_do_not(healthy: Environment) -> None:
+    healthy.add("tensorrt-libs", {"tensorrt_libs/libnvinfer.so.10": shared_object("libnvinfer.so.10")})
+    healthy.add("tensorrt", {"tensorrt/__init__.py": ""}, "tensorrt_libs==1.0")
+    user = {"torch_tensorrt/_C.abi3.so": module("_C", needs=("libnvinfer.so.10",))}
+    healthy.add("torch-tensorrt", user, "torch", 'tensorrt >=1; platform_system != "Windows"')
+    healthy.add("stranger", {"stranger/_C.abi3.so": module("_C", needs=("libnvinfer.so.10",))}, "torch")
+    judged = healthy.modules()
+    assert judged["torch_tensorrt/_C.abi3.so"]["problems"] == []
+    assert [one["wants"] for one in judged["stranger/_C.abi3.so"]["problems"]] == ["libnvinfer.so.10"]
+
+
+def test_a_cuda_wheel_that_torch_does_not_map_is_not_mapped_for_its_extensions(healthy: Environment) -> None:
+    healthy.add("nvidia-cuda-runtime-cu11", {"nvidia/cu11/lib/libcudart.so.11.0": shared_object("libcudart.so.11.0")})
+    healthy.add(
+        "mamba-ssm", {"selective_scan_cuda.abi3.so": module("selective_scan_cuda", needs=("libcudart.so.11.0",))}, "torch"
+    )
+    healthy.add("sgl-kernel", {"sgl_kernel/ops.abi3.so": module("ops", needs=("libcudart.so.11.0",))}, "torch")
+    judged = healthy.modules()
+    assert [one["wants"] for one in judged["selective_scan_cuda.abi3.so"]["problems"]] == ["libcudart.so.11.0"]
+    assert judged["sgl_kernel/ops.abi3.so"]["problems"] == [], "it opens the runtime of the wheels itself"
+
+
+def test_transformer_engine_finds_what_it_opens_for_all_before_its_modules(healthy: Environment) -> None:
+    healthy.add(
+        "nvidia-cuda-nvrtc-cu12",
+        {"nvidia/cuda_nvrtc/lib/libnvrtc.so.12": shared_object("libnvrtc.so.12", gives=(Gives("nvrtcX"),))},
+    )
+    core = shared_object("libtransformer_engine.so", asks=(Asks("nvrtcX"),), gives=(Gives("nvte_cast"),))
+    healthy.add("transformer-engine-cu12", {"transformer_engine/wheel_lib/libtransformer_engine.so": core})
+    bindings = module("transformer_engine_torch", asks=(Asks("nvte_cast"), Asks("nvte_gone")))
+    healthy.add("transformer-engine-torch", {"transformer_engine_torch.abi3.so": bindings}, "torch")
+    judged = healthy.modules()
+    assert judged["transformer_engine/wheel_lib/libtransformer_engine.so"]["problems"] == []
+    assert [one["wants"] for one in judged["transformer_engine_torch.abi3.so"]["problems"]] == ["nvte_gone"]
+
+
 def test_a_free_threaded_python_does_not_import_abi3_modules(healthy: Environment) -> None:
-    found = healthy.modules(python={"free_threaded": True})["vllm/_C.abi3.so"]
+    free = ABI[: len("cpython-3")] + ABI[len("cpython-3") :].replace("-", "t-", 1)
+    found = healthy.modules(python={"free_threaded": True, "abi": free})["vllm/_C.abi3.so"]
     assert [one["kind"] for one in found["problems"]] == ["wrong-python"]
 
 
@@ -278,44 +332,41 @@ def test_a_recorded_machine_holds_no_interpreter_and_says_so(name: str) -> None:
     assert out["modules"]["why"] == "/usr/bin/python3.99 does not exist"
 
 
-def test_the_copy_that_torch_maps_wins_and_without_torch_the_module_takes_another(healthy: Environment, tmp_path: Path) -> None:
-    toolkit = put(tmp_path / "toolkit/libcublas.so.12", shared_object("libcublas.so.12", gives=(Gives("cublasCreate"),)))
-    put(tmp_path / "toolkit/libcublasLt.so.12", shared_object("libcublasLt.so.12"))
-    user = module("_ops", needs=("libcublas.so.12",), asks=(Asks("cublasCreate"),))
-    healthy.add("sgl-kernel", {"sgl_kernel/_ops.abi3.so": user})
-    copies = healthy.linked({"LD_LIBRARY_PATH": str(toolkit.parent)})["copies"]["value"]
-    wheel = f"{healthy.site}/nvidia/cublas/lib/libcublas.so.12"
-    assert [one for one in copies if one["soname"] == "libcublas.so.12"] == [
-        {
-            "soname": "libcublas.so.12", "path": wheel, "package": "nvidia-cublas-cu12", "origin": "import torch",
-            "taken_by": ["sgl-kernel", "torch"], "taken_alone": [],
-        },
-        {
-            "soname": "libcublas.so.12", "path": str(toolkit), "package": None, "origin": "LD_LIBRARY_PATH",
-            "taken_by": [], "taken_alone": ["sgl-kernel", "torch"],
-        },
+def test_another_root_is_judged_by_its_own_files_alone(tmp_path: Path) -> None:
+    """The same module in two images: one has the C++ library that it was built with, the other an older one."""
+    found = {}
+    for name, versions in (("new", ("V_1", "V_2")), ("old", ("V_1",))):
+        (tmp_path / name).mkdir()
+        cxx = shared_object("libstdc++.so.6", gives=tuple(Gives(f"f{one}", one) for one in versions), machine=X86_64)
+        user = shared_object(
+            needs=("libstdc++.so.6",), asks=(Asks("fV_2", "V_2", "libstdc++.so.6"),), gives=(Gives("PyInit__C"),), machine=X86_64
+        )
+        files: dict[str, str | bytes] = {
+            "usr/bin/python3": program(),
+            "usr/lib64/libc.so.6": shared_object("libc.so.6", machine=X86_64),
+            "usr/lib64/libstdc++.so.6": cxx,
+            "site/vllm/_C.abi3.so": user,
+            "site/vllm-1.0.dist-info/RECORD": "vllm/_C.abi3.so,,\n",
+        }
+        machine = written(tmp_path / name, files)
+        made = Environment.__new__(Environment)
+        made.site = Path("/site")
+        made.distributions = [
+            {"name": "vllm", "version": "1.0", "location": "/site", "metadata_dir": "vllm-1.0.dist-info", "requires": [], "wheel_tags": []}
+        ]  # fmt: skip
+        out: dict[str, Any] = {}
+        sections = made.sections(executable="/usr/bin/python3", abi="cpython-39-x86_64-linux-gnu")
+        linking.probe(out, machine, {"sections": sections})
+        found[name] = [(one["path"], one["problems"]) for one in out["modules"]["value"]]
+    assert found["new"] == [("vllm/_C.abi3.so", [])]
+    assert found["old"] == [
+        (
+            "vllm/_C.abi3.so",
+            [
+                {
+                    "kind": "missing-version", "file": "vllm/_C.abi3.so", "wants": "V_2", "of": "libstdc++.so.6",
+                    "message": "/usr/lib64/libstdc++.so.6: version `V_2' not found (required by /site/vllm/_C.abi3.so)",
+                }
+            ],
+        )
     ]  # fmt: skip
-
-
-def test_a_copy_that_a_package_carries_is_named_by_the_file_whose_run_path_finds_it(healthy: Environment) -> None:
-    healthy.add(
-        "torchvision",
-        {
-            "torchvision/_C.so": shared_object(needs=("libcudart.so.12",)),
-            "torchvision/image.so": shared_object(needs=("libcudart-0a1b2c3d.so.12",), runpath="$ORIGIN/../torchvision.libs"),
-            "torchvision.libs/libcudart-0a1b2c3d.so.12": shared_object("libcudart.so.12"),
-        },
-    )
-    copies = {one["path"]: one for one in healthy.linked()["copies"]["value"]}
-    own = copies[f"{healthy.site}/torchvision.libs/libcudart-0a1b2c3d.so.12"]
-    assert (own["package"], own["origin"]) == ("torchvision", f"run path of {healthy.site}/torchvision/image.so")
-    assert own["taken_by"] == ["torchvision"]
-    wheel = copies[f"{healthy.site}/nvidia/cuda_runtime/lib/libcudart.so.12"]
-    assert wheel["taken_by"] == ["torch", "torchvision"]
-
-
-def test_a_library_that_is_there_once_is_not_listed_whatever_its_names(healthy: Environment, tmp_path: Path) -> None:
-    (tmp_path / "links").mkdir()
-    (tmp_path / "links/libcublas.so.12").symlink_to(healthy.site / "nvidia/cublas/lib/libcublas.so.12")
-    copies = healthy.linked({"LD_LIBRARY_PATH": str(tmp_path / "links")})["copies"]["value"]
-    assert "libcublas.so.12" not in {one["soname"] for one in copies}
