@@ -3,7 +3,7 @@
 import ast
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-NESTED = FUNCTIONS + (ast.ClassDef,)
+NESTED = (*FUNCTIONS, ast.ClassDef)
 AMBIGUOUS = ("", "")
 
 
@@ -22,7 +22,7 @@ class Scope:
         if above is not None:
             arguments = node.args
             every = arguments.args + arguments.kwonlyargs + getattr(arguments, "posonlyargs", [])
-            self._other.update(one.arg for one in every + [arguments.vararg, arguments.kwarg] if one is not None)
+            self._other.update(one.arg for one in [*every, arguments.vararg, arguments.kwarg] if one is not None)
         declared = set()
         for one in inside(node.body):
             if isinstance(one, ast.Import):
@@ -84,7 +84,9 @@ class Scope:
         found = dict(self.above.all_modules()) if self.above is not None else {}
         for name in self._other:
             found.pop(name, None)
-        found.update({name: module + "." + attribute if attribute else module for name, (module, attribute) in self.taken.items()})
+        found.update(
+            {name: module + "." + attribute if attribute else module for name, (module, attribute) in self.taken.items()}
+        )
         return found
 
 

@@ -10,7 +10,7 @@ from .bindings import FUNCTIONS, Scope
 from .conditions import Conditions, tail
 from .machine import Missing, Trouble
 from .sourcetree import SOURCE
-from .surface import TRIES, Unreadable, WITHS, absolute, leaves, parsed, type_checking
+from .surface import TRIES, WITHS, Unreadable, absolute, leaves, parsed, type_checking
 
 CATCHES = {
     "ImportError": {"name", "module"},
@@ -88,7 +88,9 @@ class Reader:
         self.loaded = set()
         self.patched = set()
         self.lazy_annotations = any(
-            isinstance(node, ast.ImportFrom) and node.module == "__future__" and any(one.name == "annotations" for one in node.names)
+            isinstance(node, ast.ImportFrom)
+            and node.module == "__future__"
+            and any(one.name == "annotations" for one in node.names)
             for node in tree.body
         )
         names = Scope(tree, None, self._resolved, self.loaded)
@@ -107,7 +109,7 @@ class Reader:
         for node in statements:
             if context is None:
                 return
-            if isinstance(node, FUNCTIONS + (ast.ClassDef,)) and not self._speaks(node):
+            if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and not self._speaks(node):
                 continue
             if isinstance(node, FUNCTIONS):
                 self._function(node, context)
@@ -221,9 +223,9 @@ class Reader:
             kinds = caught([handler.type]) if handler.type is not None else CATCHES["BaseException"]
             inner = context.but(unsure=True)
             if body and kinds & {"name", "module"}:
-                inner = context.but(given=context.given + (("missing", tuple(map(tuple, body))),))
+                inner = context.but(given=(*context.given, ("missing", tuple(map(tuple, body)))))
             self._block(handler.body, inner)
-        inner = context.but(given=context.given + (("defined", tuple(map(tuple, body))),)) if body else context
+        inner = context.but(given=(*context.given, ("defined", tuple(map(tuple, body))))) if body else context
         self._block(node.orelse, inner)
         self._block(node.finalbody, context)
 
@@ -299,7 +301,7 @@ class Reader:
             self._patched(found[0], found[1], node, context)
 
     def _patched(self, module, parts, node, context):
-        self.patched.add(".".join([module] + parts))
+        self.patched.add(".".join([module, *parts]))
         # to set an attribute that was not there is no error: the patch has no effect, or adds something
         self._use("patch", node, context, module, ".".join(parts))
 

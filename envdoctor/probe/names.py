@@ -18,7 +18,7 @@ LEAVES = ("pairs", "missing")
 TRAINERS = ("trl", "verl", "openrlhf", "unsloth", "unsloth_zoo")
 ENGINE_NEEDS = ("transformers", "torch", "xgrammar", "outlines", "compressed_tensors")
 # {importer: exporters}, by import names
-PAIRS = {name: ("vllm", "transformers", "accelerate", "peft") for name in TRAINERS}
+PAIRS = dict.fromkeys(TRAINERS, ("vllm", "transformers", "accelerate", "peft"))
 PAIRS["unsloth"] += ("trl",)
 PAIRS["unsloth_zoo"] += ("trl",)
 PAIRS["vllm"] = ENGINE_NEEDS
@@ -44,7 +44,9 @@ def probe(out, machine, ask):
         found = look.joint(importer, exporters)
         pairs += found[0]
         missing += found[1]
-    via = "source text under " + ", ".join(sorted(look.read_from)) if look.read_from else "no two packages whose names are compared"
+    via = (
+        "source text under " + ", ".join(sorted(look.read_from)) if look.read_from else "no two packages whose names are compared"
+    )
     out["pairs"] = known(pairs, via)
     if len(missing) > MAX_MISSING:
         missing, via = missing[:MAX_MISSING], via + "; the first %d of %d" % (MAX_MISSING, len(missing))
@@ -100,7 +102,7 @@ class Look:
 
     def distribution(self, package):
         """The installed distribution that provides the package, or None."""
-        for name in PROVIDERS.get(package, ()) + (normalized(package),):
+        for name in (*PROVIDERS.get(package, ()), normalized(package)):
             if name in self.installed:
                 return self.installed[name]
         return None
@@ -110,7 +112,7 @@ class Look:
         one = self.distribution(package)
         if one is None:
             return None
-        for site in [one["location"]] + self.sites:
+        for site in [one["location"], *self.sites]:
             folder = self._folders.get(site)
             if folder is None:
                 folder = self._folders[site] = Folder(self.machine, site)

@@ -68,7 +68,9 @@ class Taken:
             for module, attribute in meanings:
                 if module.split(b".")[0] not in IMPORTS_ONLY:
                     self._used(name, module, attribute)
-        self.found = frozenset((module.decode("ascii", "replace"), name.decode("ascii", "replace")) for module, name in self.found)
+        self.found = frozenset(
+            (module.decode("ascii", "replace"), name.decode("ascii", "replace")) for module, name in self.found
+        )
 
     def _from(self, module, names):
         load(self.loaded, module)
@@ -104,7 +106,7 @@ class Taken:
 
     def _split(self, module, attribute, parts):
         """(module, the names left) of a chain, as far as the file has loaded modules."""
-        parts = [attribute] + parts if attribute else parts
+        parts = [attribute, *parts] if attribute else parts
         while parts and module + b"." + parts[0] in self.loaded:
             module += b"." + parts.pop(0)
         if attribute and len(parts) > 1 and parts[0] == attribute and not attribute.lstrip(b"_")[:1].isupper():
