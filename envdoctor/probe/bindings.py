@@ -3,7 +3,7 @@
 import ast
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-NESTED = FUNCTIONS + (ast.ClassDef,)
+NESTED = (*FUNCTIONS, ast.ClassDef)
 AMBIGUOUS = ("", "")
 
 
@@ -22,7 +22,7 @@ class Scope:
         if above is not None:
             arguments = node.args
             every = arguments.args + arguments.kwonlyargs + getattr(arguments, "posonlyargs", [])
-            self._other.update(one.arg for one in every + [arguments.vararg, arguments.kwarg] if one is not None)
+            self._other.update(one.arg for one in [*every, arguments.vararg, arguments.kwarg] if one is not None)
         declared = set()
         for one in inside(node.body):
             if isinstance(one, ast.Import):

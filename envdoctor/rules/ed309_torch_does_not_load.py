@@ -48,7 +48,9 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - 
     """One finding with the first problem, as the loader would report it."""
     torch = need(facts.linking.torch)
     if torch is not None and torch.problems:
-        yield finding(facts, torch.problems)
+        # the same library may be missed once in what torch opens first and once in its extension
+        first = {(one.file, one.wants): one for one in reversed(torch.problems)}
+        yield finding(facts, tuple(dict.fromkeys(first[one.file, one.wants] for one in torch.problems)))
 
 
 def finding(facts: Facts, problems: tuple[LinkProblem, ...]) -> Finding:

@@ -98,8 +98,18 @@ def test_star_imports_in_a_circle_come_to_an_end() -> None:
 
 
 def test_modules_are_packages_files_compiled_ones_and_folders_without_init() -> None:
-    found = exporter({"": "", "_C.abi3.so": b"", "space/ops.py": "x = 1", "stub.pyi": "", "deep/__init__.py": "", "deep/er.py": ""})
-    asked = ("engine._C", "engine.space", "engine.space.ops", "engine.deep.er", "engine.stub", "engine.deep.nope", "engine.nope.x")
+    found = exporter(
+        {"": "", "_C.abi3.so": b"", "space/ops.py": "x = 1", "stub.pyi": "", "deep/__init__.py": "", "deep/er.py": ""}
+    )
+    asked = (
+        "engine._C",
+        "engine.space",
+        "engine.space.ops",
+        "engine.deep.er",
+        "engine.stub",
+        "engine.deep.nope",
+        "engine.nope.x",
+    )
     assert [found.status(one, "") for one in asked] == [DEFINED] * 4 + [MISSING] * 3
     assert found.status("engine._C", "op") == UNDECIDED
     assert [found.status("engine", name) for name in ("_C", "space", "deep", "nope")] == [DEFINED] * 3 + [MISSING]
@@ -173,7 +183,12 @@ else:
 
 
 def test_an_import_structure_gives_its_names_and_submodules_and_nothing_else() -> None:
-    files = {"": LAZY_4, "utils/__init__.py": "", "utils/dummy_pt_objects.py": "class OnlyDummy: ...", "config.py": "class Config: ..."}
+    files = {
+        "": LAZY_4,
+        "utils/__init__.py": "",
+        "utils/dummy_pt_objects.py": "class OnlyDummy: ...",
+        "config.py": "class Config: ...",
+    }
     found = exporter(files)
     names = ("Config", "LlamaConfig", "LlamaModel", "LlamaHead", "Trainer", "models", "__version__", "utils")
     assert [found.status("engine", name) for name in names] == [DEFINED] * len(names)
