@@ -12,6 +12,7 @@ from .linkmap import Problem
 from .machine import Trouble
 
 MAX_SOURCE_BYTES = 1024 * 1024
+CUFILE_SINCE = 12  # of CUDA: torch leaves it out of the table before
 # numpy is imported first: by the user's code, by vLLM, or by torch._C itself
 NUMPY = (("numpy/_core", "_multiarray_umath."), ("numpy/core", "_multiarray_umath."))
 GLOBAL_DEPS = "torch/lib/libtorch_global_deps.so"
@@ -42,7 +43,8 @@ def preloads(source):
             functions[start.group(1)] = ast.parse(text).body[0]
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise Trouble("the function %s of torch/__init__.py cannot be read" % start.group(1))
-    found.major_folders = "cuda_version" in source[: source.find("def _load_global_deps(")]
+    paths = functions.get("_get_cuda_dep_paths")
+    found.major_folders = paths is not None and any(getattr(node, "id", None) == "cuda_version" for node in ast.walk(paths))
     for function in functions.values():
         for node in ast.walk(function):
             found.table += pairs(node)
@@ -137,7 +139,7 @@ class TorchImport:
     def _required(self):
         """The way out when the global dependencies were not found: open all of the table, which must be there."""
         for folder, pattern in self.rules.table:
-            if folder == "cufile" and not (self.major or "0").isdigit():
+            if folder == "cufile" and (self.major or "").isdigit() and int(self.major) < CUFILE_SINCE:
                 continue
             found = self._find(folder, pattern)
             if found is None:
