@@ -53,7 +53,7 @@ bench: $(READY) ## measure check and matrix against their peers (ENV=path of a f
 	$(BIN)/python benchmarks/matrix_speed.py
 	$(BIN)/python benchmarks/check_speed.py $(ENV)
 
-fuzz: .venv-fuzz/.ready ## 100,000 damaged ELF files and fat binaries through the readers: two cores, 5 minutes
+fuzz: .venv-fuzz/.ready ## 100,000 damaged ELF files and fat binaries through the readers: two cores, 11 minutes where they are busy
 	.venv-fuzz/bin/python -m tests.fuzz.run
 
 .venv-fuzz/.ready: tests/fuzz/requirements.txt
