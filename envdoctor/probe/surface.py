@@ -259,7 +259,10 @@ class Surface:
         for node in ast.walk(self.tree):
             if isinstance(node, (*FUNCTIONS, ast.Lambda)):
                 inside.update(id(one) for one in ast.walk(node) if one is not node)
+        aliased = lazyexports.add_aliases(self, self.tree) if b"sys.modules" in data else frozenset()
         for node in ast.walk(self.tree):
+            if id(node) in aliased:
+                continue
             if isinstance(node, ast.Global):
                 self.maybe.update(node.names)
             elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):

@@ -22,6 +22,8 @@ ENDS = frozenset(bytes([one]) for one in range(256) if not (chr(one).isalnum() a
 # no name of code stands right behind these: an attribute, the text of a string, markup, an address
 NEVER_BEFORE = (b"_", b".", b"'", b'"', b"`", b"/")
 MAX_CALL_BYTES = 20000
+MAX_LINE_BYTES = 400
+MAX_PLACES = 5000  # of one name in one file
 MAX_CALLS = 400  # of one name in one file
 IMPORTS_ONLY = (b"torch",)
 
@@ -34,9 +36,7 @@ class Search:
         # a literal start lets the regular expression skip at the speed of a plain search
         every = b"|".join(re.escape(one) + (rb"\." if one in IMPORTS_ONLY else rb"\b") for one in sorted(self.exporters))
         self.from_ = re.compile(rb"from[ \t]+(?:%s)" % every)
-        self.import_ = re.compile(
-            rb"import(?:_module\([ \t\r\n]*[\"']|[ \t]+(?:[\w.]+(?:[ \t]+as[ \t]+\w+)?[ \t]*,[ \t]*)*)(?:%s)" % every
-        )
+        self.import_ = re.compile(rb"import(?:_module\([ \t\r\n]*[\"']|[ \t]+(?:[\w.]+,[ \t]*)*)(?:%s)" % every)
         self.names = re.compile(rb"from[ \t]+((?:%s)[\w.]*)(?:[ \t]|\\\r?\n)+import[ \t]*%s" % (every, NAMES))
         self.modules = re.compile(rb"import[ \t]+([\w.]+(?:[ \t]+as[ \t]+\w+)?(?:[ \t]*,[ \t]*[\w.]+(?:[ \t]+as[ \t]+\w+)?)*)")
         self.literal = re.compile(rb"import_module\([ \t\r\n]*[\"']((?:%s)[\w.]*)[\"']" % every)
@@ -88,8 +88,9 @@ class Taken:
 
     def _used(self, name, module, attribute):
         """What is looked up in a name of the file, assigned in it, or given to it as a keyword."""
-        data, calls, at = self.data, 0, self.data.find(name)
-        while at >= 0:
+        data, calls, places, at = self.data, 0, 0, self.data.find(name)
+        while at >= 0 and places < MAX_PLACES:
+            places += 1
             end = at + len(name)
             before, after = data[at - 1 : at], data[end : end + 1]
             if after in ENDS and before not in NEVER_BEFORE and not before.isalnum() and not commented(data, at):
@@ -124,7 +125,8 @@ class Taken:
 
 def commented(data, at):
     """Whether a place stands on a line that is a comment."""
-    return data[data.rfind(b"\n", 0, at) + 1 : at].lstrip()[:1] == b"#"
+    start = data.rfind(b"\n", max(0, at - MAX_LINE_BYTES), at)
+    return data[start + 1 : at].lstrip()[:1] == b"#" if start >= 0 else False
 
 
 def load(loaded, module):
