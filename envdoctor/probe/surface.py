@@ -5,6 +5,7 @@ import re
 import warnings
 
 from . import lazyexports
+from .dynamic import lines_of, near
 
 MAX_SOURCE_BYTES = 4 * 1024 * 1024
 IMPLICIT = frozenset(
@@ -27,8 +28,8 @@ WITHS = (ast.With, ast.AsyncWith)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 TRIES = (ast.Try,) + ((ast.TryStar,) if hasattr(ast, "TryStar") else ())
 MATCHES = (ast.Match,) if hasattr(ast, "Match") else ()
-# a module that has none of these makes no names behind our back
-DYNAMIC = re.compile(rb"\bglobals?\b|\bsetattr\(|\bexec\(|\bsys\.modules\b|\bvars\(|\blocals\(|__path__|meta_path")
+# a helper that puts a module under a name that it was given
+ALIASING = re.compile(rb"\bmodules\[\w+\]\s*=[^=]")
 
 
 class Unreadable(Exception):
@@ -253,25 +254,20 @@ class Surface:
 
     def _dynamic(self, data):
         """Names made by other means than binding statements."""
-        if not DYNAMIC.search(data):
-            return
-        inside = set()
-        for node in ast.walk(self.tree):
-            if isinstance(node, (*FUNCTIONS, ast.Lambda)):
-                inside.update(id(one) for one in ast.walk(node) if one is not node)
-        aliased = lazyexports.add_aliases(self, self.tree) if b"sys.modules" in data else frozenset()
-        for node in ast.walk(self.tree):
+        lines = lines_of(data)
+        aliased = lazyexports.add_aliases(self, self.tree) if lines and ALIASING.search(data) else frozenset()
+        for node, inside in near(self.tree, lines):
             if id(node) in aliased:
                 continue
             if isinstance(node, ast.Global):
                 self.maybe.update(node.names)
             elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
                 for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                    self._dynamic_store(target, id(node) in inside)
+                    self._dynamic_store(target, inside)
                 if not isinstance(node, ast.AugAssign) and (own_module(node.value) or is_call(node.value, "globals")):
                     self.open = True  # it has a second name for its namespace
             elif isinstance(node, ast.Call):
-                self._dynamic_call(node, id(node) in inside)
+                self._dynamic_call(node, inside)
             elif isinstance(node, ast.For) and (is_call(node.iter, "globals") or own_module(node.iter)):
                 self.open = True
 
