@@ -47,7 +47,7 @@ ENGINE = {
 
 def asked(distributions: Mapping[str, str], sites: list[str], **ask: str) -> dict[str, Any]:
     """A request behind the sections that the names build on."""
-    found = [{"name": name, "version": version, "location": sites[0]} for name, version in distributions.items()]
+    found = [{"name": name, "version": version, "location": sites[0], "requires": []} for name, version in distributions.items()]
     python = {"interpreter": known({"site_dirs": known(sites, "test")}, "test")}
     return {**ask, "sections": {"python": python, "packages": {"distributions": known(found, "test")}}}
 
@@ -150,3 +150,17 @@ def test_names_taken_out_of_a_real_package_are_found_missing_by_both(tmp_path: P
     two = {(use.file, use.line, use.module, use.name, use.place) for use in found.missing.value}  # type: ignore[union-attr]
     assert two == exact(machine, SITE, "_pytest", "pluggy")
     assert any(use[3] == "PluginManager" and use[4] == "module" for use in two)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "pin"),
+    [
+        ("torch==2.13.0", ("torch", "2.13.0")),
+        ("Compressed_Tensors (==0.9.3) ; python_version > '3.8'", ("compressed-tensors", "0.9.3")),
+        ("torch>=2.0", ("", "")),
+        ("torch==2.*", ("", "")),
+        ("torch==2.1,!=2.2", ("", "")),
+    ],
+)
+def test_an_exact_pin_is_told_from_a_range(requirement: str, pin: tuple[str, str]) -> None:
+    assert names.exact_pin(requirement) == pin
