@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from envdoctor import facts as f
 from envdoctor.facts import Known, Unknown
 from envdoctor.linkage import Overwritten
-from tests.factory import SITE, blind, dist, edit, gpu, healthy, put, torch_build, with_driver, with_torch, without_driver
+from tests import linked
+from tests.factory import SITE, blind, dist, drop, edit, gpu, healthy, put, torch_build, with_driver, with_torch, without_driver
 
 if TYPE_CHECKING:
     from envdoctor.facts import Facts
@@ -20,6 +21,9 @@ OWN_NVJITLINK = f.Library(
     stem="libnvJitLink", soname="libnvJitLink.so.12", path=f"{SITE}/nvidia/nvjitlink/lib/libnvJitLink.so.12", version="12.4.127",
     origin="wheel",
 )  # fmt: skip
+
+
+FLASH = "flash_attn_2_cuda.cpython-311-x86_64-linux-gnu.so"
 
 
 class Story(NamedTuple):
@@ -67,6 +71,11 @@ def cuda_python_over_cuda_bindings() -> Facts:
         path="cuda/bindings/__init__.py", count=12, owners=("cuda-bindings", "cuda-python"), winner="cuda-python", sampled=4
     )
     return edit(facts, overwritten=Known((shared,), "RECORD of 197 distributions"))
+
+
+def trl_that_takes_a_name_that_is_gone() -> Facts:
+    facts = edit(trl_over_a_newer_vllm(), names=linked.names(linked.use("GuidedDecodingParams")))
+    return put(facts, dist("vllm", "0.12.0", "torch==2.14.0"), dist("trl", "0.25.0", "accelerate>=1.4.0", "transformers>=4.56.1"))
 
 
 def upgraded_without_reboot() -> Facts:
@@ -145,6 +154,27 @@ STORIES = (
         "ld-library-path-shadow",
     ),
     Story("cuda-python-over-cuda-bindings", cuda_python_over_cuda_bindings(), ("ED208",), "overwritten-files"),
+    Story(
+        "flash-attn-of-another-torch",
+        edit(
+            put(healthy(), dist("flash-attn", "2.7.3", "torch")),
+            linking=linked.linking(linked.module("flash-attn", FLASH, linked.undefined(file=FLASH))),
+        ),
+        ("ED310",),
+        "module-does-not-load",
+        proven=False,
+    ),
+    Story(
+        "nccl-is-missing",
+        edit(
+            drop(healthy(), "nvidia-nccl-cu12"),
+            linking=linked.linking(torch=(linked.not_found("libnccl.so.2", "torch/lib/libtorch_cuda.so"),)),
+        ),
+        ("ED203",),
+        "missing-requirement",
+        ("ED309",),
+    ),
+    Story("name-that-vllm-dropped", trl_that_takes_a_name_that_is_gone(), ("ED401",), "trl-vllm-unsupported", ("ED404",)),
     Story(
         "nothing-can-be-told",
         blind(healthy(), "driver__kernel_module", "driver__sys_module", "driver__nvml", "driver__smi", "builds__torch", "packages__distributions", "gpus__devices"),
