@@ -50,7 +50,7 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
         """What is missing at module level ("module"), in a function, or under a guard ("guarded"); each name once."""
         found: dict[tuple[str, str], Lack] = {}
         for one in self.lacks:
-            if one.use.place == place:
+            if one.place == place:
                 found.setdefault((one.use.module, one.use.name), one)
         return tuple(found.values())
 
@@ -75,7 +75,7 @@ def taken(present: Mapping[str, str], matrix: Matrix) -> Iterator[Taken]:
         joint = missing(matrix, importer, known[importer], exporter, known[exporter], by_import_name)
         if joint is None:
             continue
-        breaks = any(one.use.place == "module" for one in joint.lacks)
+        breaks = any(one.place == "module" for one in joint.lacks)
         yield Taken(
             importer=f"{importer} {joint.importer.version}",
             exporter=f"{exporter} {joint.exporter.version}",

@@ -113,7 +113,9 @@ def write(folder: str, derived: Derived, claims: Mapping[str, Iterable[Claim]]) 
 
 def encoded(table: Exports | Uses) -> bytes:
     """A table of names as its file holds it."""
-    header = NamesHeader(package=table.package, imported_as=table.imported_as, generator=GENERATOR, releases=table.releases)
+    header = NamesHeader(
+        package=table.package, imported_as=table.imported_as, generator=GENERATOR, reader=table.reader, releases=table.releases
+    )
     return packed_rows(header, table.modules.values() if isinstance(table, Exports) else table.rows)
 
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.harvest.archive import Wheel
-from envdoctor.harvest.naming import Having, Line, Taking, questions
+from envdoctor.harvest.naming import READER, Having, Line, Taking, questions
 from envdoctor.harvest.plan import EXPORTED, NAMED
 from envdoctor.harvest.remote import Unreadable
 from envdoctor.harvest.texts import texts
@@ -41,7 +41,7 @@ class Tables(NamedTuple):
     def known(self, named: Named) -> dict[str, NamedRelease]:
         """The releases that are in all tables which the package should have."""
         wanted = [table for table, due in ((self.exports, named.exports), (self.uses, named.takes)) if due]
-        if any(table is None for table in wanted):
+        if any(table is None or table.reader != READER for table in wanted):
             return {}
         (first, *others) = [{one.version: one for one in table.releases} for table in wanted if table is not None]
         return {version: one for version, one in first.items() if all(other.get(version) == one for other in others)}
@@ -150,9 +150,9 @@ def _begun(releases: list[NamedRelease], known: Tables) -> tuple[Having, Taking]
 
 
 def _keep(having: Having, taking: Taking, known: Tables, only: Container[str] | None = None) -> None:
-    if known.exports is not None:
+    if known.exports is not None and known.exports.reader == READER:
         having.keep(known.exports, only)
-    if known.uses is not None:
+    if known.uses is not None and known.uses.reader == READER:
         taking.keep(known.uses, only)
 
 

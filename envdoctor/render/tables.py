@@ -221,7 +221,7 @@ def _taking(lack: Lack) -> tuple[str, str, str]:
         verb, what = "imports", f"{use.name} from {use.module}"
     else:
         verb, what = "imports", use.module
-    run = {"module": "at module level", "guarded": "under a guard"}.get(use.place, f"when {use.scope or 'a function'} runs")
+    run = {"module": "at module level", "guarded": "under a guard"}.get(lack.place, f"when {use.scope or 'a function'} runs")
     return verb, what, f"{use.file}, {run}"
 
 
@@ -375,7 +375,7 @@ def _lack_document(lack: Lack) -> dict[str, Any]:
     return {
         "module": use.module,
         "name": use.name,
-        "place": use.place,
+        "place": lack.place,
         "file": use.file,
         "line": use.line,
         "scope": use.scope,
