@@ -29,11 +29,7 @@ def uses(tree, package, exporters):
     """Every use that the package's files make of the exporters (import names), in the order of files and lines."""
     for path in tree.paths(package):
         if path.endswith(SOURCE):
-            try:
-                data = tree.read(path)
-            except (Missing, Trouble):
-                continue
-            for use in file_uses(data, path, exporters):
+            for use in file_uses(text(tree, path), path, exporters):
                 yield use
 
 
@@ -368,6 +364,24 @@ def is_main(test):
 def dotted(scope, name):
     """The qualified name of something in a scope."""
     return scope + "." + name if scope else name
+
+
+def answer(exporter, module, name):
+    """What the exporter says of a use: of a name, a member ("Worker.load_model") or a keyword ("LLM(model)")."""
+    if name.endswith(")"):
+        called, _, keyword = name[:-1].partition("(")
+        return exporter.accepts(module, called, keyword)
+    if "." in name:
+        return exporter.member(module, *name.split(".", 1))
+    return exporter.status(module, name)
+
+
+def text(tree, path):
+    """Bytes of a file, empty when it cannot be read."""
+    try:
+        return tree.read(path)
+    except (Missing, Trouble):
+        return b""
 
 
 def runs(use, status, installed):
