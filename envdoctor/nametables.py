@@ -145,7 +145,11 @@ class Exports:
     def asked(self, module: str, name: str) -> tuple[Spans, Spans, Spans] | None:
         """The releases in which it is there, in which it is not, and in which that cannot be told; None if nobody asked."""
         row = self.modules.get(module)
-        return next((tuple(spans) for one, *spans in row.asked if one == name), None) if row is not None else None
+        return (
+            next(((have, lack, unsure) for one, have, lack, unsure in row.asked if one == name), None)
+            if row is not None
+            else None
+        )
 
 
 @dataclass(frozen=True)

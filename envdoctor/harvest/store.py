@@ -68,7 +68,7 @@ def of(matrix: Matrix) -> Derived:
     packages = {name: package for name in matrix.packages() if (package := matrix.package(name)) is not None}
     ranges = tuple(row for name in TRAINERS for row in matrix.code_ranges(name))
     exports = {name: table for name in packages if (table := matrix.exports(name)) is not None}
-    uses = {name: table for name in packages if (table := matrix.uses(name)) is not None}
+    uses = {name: taken for name in packages if (taken := matrix.uses(name)) is not None}
     return Derived(packages, matrix.torch_releases(), matrix.vllm_releases(), ranges, exports, uses)
 
 

@@ -82,7 +82,8 @@ class Surfaces:
 
     def _package(self, named: Named, jobs: list[Job], known: Tables, before: Tables, importers: list[Uses]) -> Tables:
         there = known.known(named)
-        kept, missing = [], []
+        kept: list[Job] = []
+        missing: list[Job] = []
         for job in jobs:
             one = there.get(job.row.version)
             same = one is not None and job.file.sha256 is not None and (one.file, one.sha256) == (job.file.name, job.file.sha256)

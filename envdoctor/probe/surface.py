@@ -15,6 +15,8 @@ WITHS = (ast.With, ast.AsyncWith)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 TRIES = (ast.Try,) + ((ast.TryStar,) if hasattr(ast, "TryStar") else ())
 MATCHES = (ast.Match,) if hasattr(ast, "Match") else ()
+# nothing below these makes a name
+QUIET = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop, ast.Import, ast.ImportFrom)
 # a module that has none of these makes no names behind our back
 DYNAMIC = re.compile(rb"\bglobals?\b|\bsetattr\(|\bexec\(|\bsys\.modules\b|\bvars\(|\blocals\(|__path__|meta_path")
 
@@ -235,22 +237,22 @@ class Surface:
         """Names made by other means than binding statements."""
         if not DYNAMIC.search(data):
             return
-        inside = set()
-        for node in ast.walk(self.tree):
-            if isinstance(node, FUNCTIONS + (ast.Lambda,)):
-                inside.update(id(one) for one in ast.walk(node) if one is not node)
-        for node in ast.walk(self.tree):
+        waiting = [(self.tree, False)]  # each node, and whether it stands in a function
+        while waiting:
+            node, inside = waiting.pop()
             if isinstance(node, ast.Global):
                 self.maybe.update(node.names)
             elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
                 for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                    self._dynamic_store(target, id(node) in inside)
+                    self._dynamic_store(target, inside)
                 if not isinstance(node, ast.AugAssign) and (own_module(node.value) or is_call(node.value, "globals")):
                     self.open = True  # it has a second name for its namespace
             elif isinstance(node, ast.Call):
-                self._dynamic_call(node, id(node) in inside)
+                self._dynamic_call(node, inside)
             elif isinstance(node, ast.For) and (is_call(node.iter, "globals") or own_module(node.iter)):
                 self.open = True
+            below = inside or isinstance(node, FUNCTIONS + (ast.Lambda,))
+            waiting.extend((one, below) for one in ast.iter_child_nodes(node) if not isinstance(one, QUIET))
 
     def _dynamic_store(self, target, inside):
         if isinstance(target, ast.Name) and target.id == "__path__":
