@@ -86,7 +86,8 @@ def lost(old: Derived, new: Derived) -> list[str]:
     for what, before, after in (("the names of", old.exports, new.exports), ("what code takes in", old.uses, new.uses)):
         for name, table in before.items():
             kept = {one.version for one in after[name].releases} if name in after else set()
-            found += [f"{what} {name} {one.version}" for one in table.releases if one.version not in kept]
+            there = {one.version for one in new.packages[name].releases} if name in new.packages else set()
+            found += [f"{what} {name} {one.version}" for one in table.releases if one.version in there - kept]
     return found
 
 

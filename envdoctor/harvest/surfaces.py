@@ -17,7 +17,7 @@ from envdoctor.harvest.texts import texts
 from envdoctor.nametables import NamedRelease
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterator, Mapping
     from concurrent.futures import Future
 
     from envdoctor.harvest.jobs import Job
@@ -66,9 +66,13 @@ class Surfaces:
         self.connections = connections
         self.read = 0
         self.troubles: list[str] = []
+        self._unread: Collection[tuple[str, str]] = ()
 
-    def run(self, jobs: Mapping[str, list[Job]], old: Derived, *, full: bool = False) -> dict[str, Tables]:
-        """The tables of the packages that have jobs, by package."""
+    def run(
+        self, jobs: Mapping[str, list[Job]], old: Derived, unread: Collection[tuple[str, str]] = (), *, full: bool = False
+    ) -> dict[str, Tables]:
+        """The tables of the packages that have jobs, by package. What is ``unread`` was told already: it is not tried again."""
+        self._unread = unread
         found: dict[str, Tables] = {}
         for named in NAMED:
             if named.package in jobs:
@@ -87,12 +91,13 @@ class Surfaces:
         for job in jobs:
             one = there.get(job.row.version)
             same = one is not None and job.file.sha256 is not None and (one.file, one.sha256) == (job.file.name, job.file.sha256)
-            (kept if same else missing).append(job)
+            if same or (named.package, job.row.version) not in self._unread:
+                (kept if same else missing).append(job)
         self.tell.page(f"names of {named.package}", len(missing), len(kept))
         releases = [there[job.row.version] for job in kept] + [_release(job, self.today) for job in missing]
         having, taking = _begun(releases, known)
         asked = {question for uses in importers for question in questions(uses, named.imported_as)}
-        failed = set()
+        failed = {version for package, version in self._unread if package == named.package}
         for job, future in self._fetched(missing, named):
             version = job.row.version
             try:
