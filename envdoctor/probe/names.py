@@ -88,6 +88,7 @@ class Look:
         self._folders = {}
         self._exporters = {}
         self._provers = {}
+        self._answers = {}
 
     def import_name(self, name):
         """The import name that a distribution or import name stands for."""
@@ -176,9 +177,9 @@ class Look:
         exporter = self.exporter(package)
         if module == "torch" and name:
             return UNDECIDED  # its names are made when it runs
-        if self._provers[package].proves(module, name):
-            return "defined"
-        return importing.answer(exporter, module, name)
+        if item not in self._answers:
+            self._answers[item] = self._provers[package].answer(module, name) or importing.answer(exporter, module, name)
+        return self._answers[item]
 
     def missing(self, importer, tree, path, packages):
         """The uses in one file that find nothing, as NameUses."""

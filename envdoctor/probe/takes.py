@@ -15,6 +15,9 @@ TOKEN = re.compile(
     rb"|[(\[{]|[)\]}]|\b([A-Za-z_]\w*)[ \t]*=(?!=)",
     re.S,
 )
+AFTER = re.compile(rb"((?:[ \t]*\.[ \t]*[A-Za-z_]\w*)*)[ \t]*(\(|=(?!=))?")
+SET_NAME = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*[\"'](\w+)[\"']")
+ENDS = frozenset(bytes([one]) for one in range(256) if not (chr(one).isalnum() and one < 128) and one != 95) | {b""}
 MAX_CALL_BYTES = 20000
 MAX_CALLS = 400  # of one name in one file
 IMPORTS_ONLY = (b"torch",)
@@ -24,9 +27,9 @@ class Search:
     """The regular expressions for some exporters (import names as bytes)."""
 
     def __init__(self, exporters):
-        # a literal start lets the regular expression skip at the speed of a plain search
-        every = b"|".join(re.escape(one) + (rb"\." if one in IMPORTS_ONLY else rb"\b") for one in sorted(exporters))
         self.exporters = frozenset(exporters)
+        # a literal start lets the regular expression skip at the speed of a plain search
+        every = b"|".join(re.escape(one) + (rb"\." if one in IMPORTS_ONLY else rb"\b") for one in sorted(self.exporters))
         self.from_ = re.compile(rb"from[ \t]+(?:%s)" % every)
         self.import_ = re.compile(
             rb"import(?:_module\([ \t\r\n]*[\"']|[ \t]+(?:[\w.]+(?:[ \t]+as[ \t]+\w+)?[ \t]*,[ \t]*)*)(?:%s)" % every
@@ -37,22 +40,21 @@ class Search:
 
     def takes(self, data):
         """{(module, name)} in the notation of importing.py; empty when the file takes nothing."""
-        if self.from_.search(data) is None and self.import_.search(data) is None:
-            return frozenset()
-        return Taken(self, data).found
+        froms, imports = self.from_.search(data) is not None, self.import_.search(data) is not None
+        return Taken(self, data, froms, imports).found if froms or imports else frozenset()
 
 
 class Taken:
     """What one file takes."""
 
-    def __init__(self, search, data):
+    def __init__(self, search, data, froms, imports):
         self.data = data
         self.found = set()
         self.loaded = set()
         self.aliases = {}  # name: {(module, attribute)}
-        for module, names in search.names.findall(data):
+        for module, names in search.names.findall(data) if froms else ():
             self._from(module, names)
-        for line in search.modules.findall(data):
+        for line in search.modules.findall(data) if imports else ():
             for part in line.split(b","):
                 words = part.split()
                 if words and words[0].split(b".")[0] in search.exporters:
@@ -60,7 +62,8 @@ class Taken:
                     self.loaded.add(words[0])
                     name = words[2] if len(words) == 3 else words[0].split(b".")[0]
                     self.aliases.setdefault(name, set()).add((words[0] if len(words) == 3 else name, b""))
-        self.found.update((module, b"") for module in search.literal.findall(data))
+        if imports and b"import_module(" in data:
+            self.found.update((module, b"") for module in search.literal.findall(data))
         for name, meanings in self.aliases.items():
             for module, attribute in meanings:
                 if module.split(b".")[0] not in IMPORTS_ONLY:
@@ -80,44 +83,38 @@ class Taken:
 
     def _used(self, name, module, attribute):
         """What is looked up in a name of the file, assigned in it, or given to it as a keyword."""
-        if self.data.count(name) < 2:
-            return
-        upper = attribute[:1].isupper()
-        if not upper:
-            for chain in set(re.findall(rb"\b%s((?:[ \t]*\.[ \t]*[A-Za-z_]\w*)+)" % name, self.data)):
-                self._chain(module, attribute, [one.strip() for one in chain.split(b".")[1:]])
-        else:
-            for patched in set(re.findall(rb"\b%s\.([A-Za-z_]\w*)[ \t]*=(?!=)" % name, self.data)):
-                self.found.add((module, attribute + b"." + patched))
-            for patched in set(re.findall(rb"\bsetattr\([ \t\r\n]*%s[ \t\r\n]*,[ \t\r\n]*[\"'](\w+)" % name, self.data)):
-                self.found.add((module, attribute + b"." + patched))
-        if attribute:
-            self._calls(re.compile(rb"\b%s[ \t]*\(" % name), module, attribute)
+        data, calls, at = self.data, 0, self.data.find(name)
+        while at >= 0:
+            end = at + len(name)
+            before, after = data[at - 1 : at], data[end : end + 1]
+            if after in ENDS and not (before.isalnum() or before in (b"_", b".")):
+                found = AFTER.match(data, end)
+                parts = [one.strip() for one in found.group(1).split(b".")[1:]]
+                where, parts = self._split(module, attribute, parts)
+                if parts:
+                    self._looked(where, parts, found.group(2))
+                    if found.group(2) == b"(" and len(parts) == 1 and calls < MAX_CALLS:
+                        calls += 1
+                        self.found.update((where, b"%s(%s)" % (parts[0], word)) for word in keywords(data, found.end()))
+                    if data[max(0, at - 200) : at].rstrip().endswith(b"setattr(") and len(parts) == 1:
+                        literal = SET_NAME.match(data, found.end(1))
+                        if literal is not None:
+                            self.found.add((where, parts[0] + b"." + literal.group(1)))
+            at = data.find(name, end)
 
-    def _chain(self, module, attribute, parts):
+    def _split(self, module, attribute, parts):
+        """(module, the names left) of a chain, as far as the file has loaded modules."""
         parts = [attribute] + parts if attribute else parts
         while parts and module + b"." + parts[0] in self.loaded:
             module += b"." + parts.pop(0)
-        if attribute and len(parts) > 1 and parts[0] == attribute:
+        if attribute and len(parts) > 1 and parts[0] == attribute and not attribute.lstrip(b"_")[:1].isupper():
             module += b"." + parts.pop(0)
-        if not parts:
-            return
-        self.found.add((module, parts[0]))
-        last = parts[-1]
-        if len(parts) == 2 and parts[0][:1].isupper() and re.search(rb"\.%s\.%s[ \t]*=(?!=)" % (parts[0], last), self.data):
-            self.found.add((module, parts[0] + b"." + last))
-        elif len(parts) == 1:
-            self._calls(re.compile(rb"\.[ \t]*%s[ \t]*\(" % last), module, last)
-            for patched in set(re.findall(rb"\bsetattr\([\w. \t\r\n]*\.%s[ \t\r\n]*,[ \t\r\n]*[\"'](\w+)" % last, self.data)):
-                if last[:1].isupper():
-                    self.found.add((module, last + b"." + patched))
+        return module, parts
 
-    def _calls(self, start, module, name):
-        for count, call in enumerate(start.finditer(self.data)):
-            if count >= MAX_CALLS:
-                break
-            for word in keywords(self.data, call.end()):
-                self.found.add((module, b"%s(%s)" % (name, word)))
+    def _looked(self, module, parts, sign):
+        self.found.add((module, parts[0]))
+        if sign == b"=" and len(parts) == 2 and parts[0].lstrip(b"_")[:1].isupper():
+            self.found.add((module, parts[0] + b"." + parts[1]))
 
 
 def keywords(data, start):
