@@ -6,8 +6,10 @@ before; most names live as long as their module, most modules as long as their p
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import sys
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -74,6 +76,16 @@ class Line:
             for at, one in enumerate(known)
             if (one.version, one.file, one.sha256) in kept and (only is None or one.version in only)
         }
+
+
+@contextmanager
+def quiet_collector() -> Iterator[None]:
+    """Leave the collector off while a syntax tree is made: it has no cycles, and what is here already is much to look through."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _moved(moves: Mapping[int, int], spans: Spans) -> int:
@@ -163,7 +175,8 @@ class Having:
             data = texts.read(path)
             key = module, hashlib.sha256(data).digest()
             if key not in self._read:
-                self._read[key] = _own(Surface(module, kind == "package", data))
+                with quiet_collector():
+                    self._read[key] = _own(Surface(module, kind == "package", data))
             own = self._read[key] or _with_others(exporter, module)
             self._sure.set(module, own.sure, bit)
             self._unsure.set(module, own.unsure, bit)
@@ -273,7 +286,8 @@ class Taking:
                 data = texts.read(path)
                 key = path, hashlib.sha256(data).digest()
                 if key not in self._read:
-                    self._read[key] = list(islice(_uses(data, path, others), MAX_USES))
+                    with quiet_collector():
+                        self._read[key] = list(islice(_uses(data, path, others), MAX_USES))
                 for taken, line, scope in self._read[key]:
                     self._add(taken, bit, line, scope)
 
