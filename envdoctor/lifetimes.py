@@ -151,6 +151,8 @@ class Judge:
         if runs is False:
             return None
         found = self.status(row.module, row.name)
+        if found == "missing" and row.kind not in {"name", "module"} and self.status(row.module, "") == "missing":
+            return None  # what is looked up in an object whose module is gone: the import of the object says it already
         return "undecided" if runs is None and found == "missing" else found
 
     def place(self, row: UseRow) -> Place:

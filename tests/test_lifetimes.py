@@ -34,9 +34,7 @@ PARAMS = "vllm.sampling_params"
 
 
 def releases(name: str, versions: tuple[str, ...]) -> tuple[NamedRelease, ...]:
-    return tuple(
-        NamedRelease(version=one, file=f"{name}-{one}-py3-none-any.whl", sha256="0" * 64, read=READ) for one in versions
-    )
+    return tuple(NamedRelease(version=one, file=f"{name}-{one}-py3-none-any.whl", sha256="0" * 64, read=READ) for one in versions)
 
 
 MODULES = (

@@ -159,6 +159,11 @@ class Having:
         for module in exporter.modules():
             if len(module) <= MAX_NAME:
                 self._module(exporter, texts, module, 1 << at)
+        self.ask(version, exporter, questions)
+
+    def ask(self, version: str, exporter: exporting.Exporter, questions: Iterable[Question]) -> None:
+        """Ask of a release whose names have been read."""
+        at = self.line.place[version]
         for module, name in questions:
             answer = _answer(exporter, module, name)
             # of a plain name the lists above tell; but not of one that a lazy module makes up when it is asked for it

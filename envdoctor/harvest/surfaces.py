@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from envdoctor.harvest.texts import Texts
     from envdoctor.nametables import Exports, Uses
 
-NO_WHEEL = "it has no wheel"
-
 
 class Tables(NamedTuple):
     """The tables of one package, as far as it has them."""
@@ -89,6 +87,8 @@ class Surfaces:
         kept: list[Job] = []
         missing: list[Job] = []
         for job in jobs:
+            if job.file.kind != "wheel":
+                continue  # of a release without a wheel nothing can be told
             one = there.get(job.row.version)
             same = one is not None and job.file.sha256 is not None and (one.file, one.sha256) == (job.file.name, job.file.sha256)
             if same or (named.package, job.row.version) not in self._unread:
@@ -138,8 +138,6 @@ class Surfaces:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _fetch(self, job: Job, named: Named) -> Texts:
-        if job.file.kind != "wheel":
-            raise Unreadable(NO_WHEEL)
         return texts(Wheel(self.client, job.file.url), named.imported_as)
 
 
