@@ -84,15 +84,7 @@ class Surfaces:
 
     def _package(self, named: Named, jobs: list[Job], known: Tables, before: Tables, importers: list[Uses]) -> Tables:
         there = known.known(named)
-        kept: list[Job] = []
-        missing: list[Job] = []
-        for job in jobs:
-            if job.file.kind != "wheel":
-                continue  # of a release without a wheel nothing can be told
-            one = there.get(job.row.version)
-            same = one is not None and job.file.sha256 is not None and (one.file, one.sha256) == (job.file.name, job.file.sha256)
-            if same or (named.package, job.row.version) not in self._unread:
-                (kept if same else missing).append(job)
+        kept, missing = self._divided(named, jobs, there)
         self.tell.page(f"names of {named.package}", len(missing), len(kept))
         releases = [there[job.row.version] for job in kept] + [_release(job, self.today) for job in missing]
         having, taking = _begun(releases, known)
@@ -123,6 +115,18 @@ class Surfaces:
         if missing:
             self.journal.add_tables(named.package, tables.exports, tables.uses)
         return tables
+
+    def _divided(self, named: Named, jobs: list[Job], there: Mapping[str, NamedRelease]) -> tuple[list[Job], list[Job]]:
+        """What is known, and what is to be read: of a release without a wheel nothing can be told."""
+        kept: list[Job] = []
+        missing: list[Job] = []
+        for job in jobs:
+            one = there.get(job.row.version)
+            if one is not None and job.file.sha256 is not None and (one.file, one.sha256) == (job.file.name, job.file.sha256):
+                kept.append(job)
+            elif job.file.kind == "wheel" and (named.package, job.row.version) not in self._unread:
+                missing.append(job)
+        return kept, missing
 
     def _fetched(self, jobs: list[Job], named: Named) -> Iterator[tuple[Job, Future[Texts]]]:
         """The files of releases in order, some of them on their way already."""
