@@ -3,7 +3,7 @@
 import ast
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-NESTED = FUNCTIONS + (ast.ClassDef,)
+NESTED = (*FUNCTIONS, ast.ClassDef)
 AMBIGUOUS = ("", "")
 
 
@@ -22,18 +22,18 @@ class Scope:
         if above is not None:
             arguments = node.args
             every = arguments.args + arguments.kwonlyargs + getattr(arguments, "posonlyargs", [])
-            self._other.update(one.arg for one in every + [arguments.vararg, arguments.kwarg] if one is not None)
+            self._other.update(one.arg for one in [*every, arguments.vararg, arguments.kwarg] if one is not None)
         declared = set()
         for one in inside(node.body):
             if isinstance(one, ast.Import):
                 for alias in one.names:
-                    loaded.add(alias.name)
+                    load(loaded, alias.name)
                     name = alias.asname or alias.name.split(".")[0]
                     self._take(name, (alias.name if alias.asname else name, ""))
             elif isinstance(one, ast.ImportFrom):
                 module = resolve(one)
                 if module:
-                    loaded.add(module)
+                    load(loaded, module)
                 for alias in one.names:
                     self._take(alias.asname or alias.name, (module, alias.name) if module else AMBIGUOUS)
             elif isinstance(one, ast.Assign) and len(one.targets) == 1 and isinstance(one.targets[0], ast.Name):
@@ -84,8 +84,17 @@ class Scope:
         found = dict(self.above.all_modules()) if self.above is not None else {}
         for name in self._other:
             found.pop(name, None)
-        found.update({name: module + "." + attribute if attribute else module for name, (module, attribute) in self.taken.items()})
+        found.update(
+            {name: module + "." + attribute if attribute else module for name, (module, attribute) in self.taken.items()}
+        )
         return found
+
+
+def load(loaded, module):
+    """Note that an import has loaded the module and those above it."""
+    while module and module not in loaded:
+        loaded.add(module)
+        module = module.rpartition(".")[0]
 
 
 def inside(body):

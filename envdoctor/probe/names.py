@@ -8,7 +8,7 @@ file takes, and proofs.py proves by text that it is there; only names that this 
 import re
 import time
 
-from . import importing, proofs
+from . import importing, judging, proofs
 from .exporting import MISSING, UNDECIDED, Exporter
 from .machine import known, unknown
 from .sourcetree import SOURCE, Folder
@@ -18,7 +18,7 @@ LEAVES = ("pairs", "missing")
 TRAINERS = ("trl", "verl", "openrlhf", "unsloth", "unsloth_zoo")
 ENGINE_NEEDS = ("transformers", "torch", "xgrammar", "outlines", "compressed_tensors")
 # {importer: exporters}, by import names
-PAIRS = {name: ("vllm", "transformers", "accelerate", "peft") for name in TRAINERS}
+PAIRS = dict.fromkeys(TRAINERS, ("vllm", "transformers", "accelerate", "peft"))
 PAIRS["unsloth"] += ("trl",)
 PAIRS["unsloth_zoo"] += ("trl",)
 PAIRS["vllm"] = ENGINE_NEEDS
@@ -44,7 +44,9 @@ def probe(out, machine, ask):
         found = look.joint(importer, exporters)
         pairs += found[0]
         missing += found[1]
-    via = "source text under " + ", ".join(sorted(look.read_from)) if look.read_from else "no two packages whose names are compared"
+    via = (
+        "source text under " + ", ".join(sorted(look.read_from)) if look.read_from else "no two packages whose names are compared"
+    )
     out["pairs"] = known(pairs, via)
     if len(missing) > MAX_MISSING:
         missing, via = missing[:MAX_MISSING], via + "; the first %d of %d" % (MAX_MISSING, len(missing))
@@ -100,7 +102,7 @@ class Look:
 
     def distribution(self, package):
         """The installed distribution that provides the package, or None."""
-        for name in PROVIDERS.get(package, ()) + (normalized(package),):
+        for name in (*PROVIDERS.get(package, ()), normalized(package)):
             if name in self.installed:
                 return self.installed[name]
         return None
@@ -110,7 +112,7 @@ class Look:
         one = self.distribution(package)
         if one is None:
             return None
-        for site in [one["location"]] + self.sites:
+        for site in [one["location"], *self.sites]:
             folder = self._folders.get(site)
             if folder is None:
                 folder = self._folders[site] = Folder(self.machine, site)
@@ -178,7 +180,7 @@ class Look:
         if module == "torch" and name:
             return UNDECIDED  # its names are made when it runs
         if item not in self._answers:
-            self._answers[item] = self._provers[package].answer(module, name) or importing.answer(exporter, module, name)
+            self._answers[item] = self._provers[package].answer(module, name) or judging.answer(exporter, module, name)
         return self._answers[item]
 
     def missing(self, importer, tree, path, packages):
@@ -189,7 +191,7 @@ class Look:
             return self.answer((module, name)) if module.split(".")[0] in self._exporters else UNDECIDED
 
         for use in importing.file_uses(importing.text(tree, path), path, sorted(packages)):
-            if self.answer((use["module"], use["name"])) != MISSING or importing.runs(use, status, versions) is not True:
+            if not judging.fails(use, status, versions):
                 continue
             gone = use["name"] and use["kind"] == "name" and self.exporter(use["exporter"]).status(use["module"], "") == MISSING
             found = {

@@ -23,7 +23,9 @@ NO_PARAMETER = re.compile(rb"ClassVar|init[ \t]*=[ \t]*False")
 CLASS_HEAD = re.compile(rb"\nclass \w+[ \t]*(?:\(([\w.,\s\[\]]*(?:=[ \t]*[\w.]+[,\s]*)*)\))?[ \t]*:")
 DECORATOR = re.compile(rb"@([\w.]+)")
 # signs of a module that may make names when it runs: more than surface.py takes for such
-DYNAMIC = re.compile(rb"\bglobals\(|\bexec\(|\bsys\.modules\b|\bvars\(|\blocals\(|def __getattr__\((?!self)|import[ \t]*\(?[ \t]*\*")
+DYNAMIC = re.compile(
+    rb"\bglobals\(|\bexec\(|\bsys\.modules\b|\bvars\(|\blocals\(|def __getattr__\((?!self)|import[ \t]*\(?[ \t]*\*"
+)
 TABLES = re.compile(rb"def __getattr__\((?!self)|import[ \t]*\(?[ \t]*\*")
 LOOKED_UP = re.compile(rb"[ \t]*:[ \t]*[\"']([\w.]+):(\w+)[\"']")
 PARAMETER_END = re.compile(rb"[ \t]*[:=,)\n]")
@@ -135,7 +137,8 @@ class Prover:
         if start is not None and end is not None:
             for quote in (b'"', b"'"):
                 for at in positions(text, quote + word + quote, start.end(), end.start()):
-                    if text[at + len(word) + 2 : at + len(word) + 3] in b",])\n" and text[at - 1 : at] in b"[( \t\n":
+                    listed_there = text[at - 1 : at] in b"[ \t\n" and text[at + len(word) + 2 : at + len(word) + 3] in b",]\n"
+                    if listed_there or text[:at].endswith(b"].append("):
                         keys = STRUCTURE_KEY.findall(text, text.rfind(b"[", 0, at - 1) - 120, at)
                         return "from", (module + "." + keys[-1].decode() if keys else None, word)
         if b'define_import_structure(Path(__file__).parent / "models"' in text:
@@ -173,7 +176,7 @@ class Prover:
             text = self.text(place[1])
             found = self._find(module, place, text, word) or looked_up(module, place, text, word)
             if found is None:
-                return self._elsewhere(text, word)
+                return self._elsewhere(text)
             kind, what = found
             if kind in ("class", "def"):
                 start = b"%s %s" % (kind.encode(), word)
@@ -189,7 +192,7 @@ class Prover:
                 return UNDECIDED
         return None
 
-    def _elsewhere(self, text, word):
+    def _elsewhere(self, text):
         """UNDECIDED for a name that nothing at column 0 binds: members.py follows no other; None where tables may give it."""
         return None if lazy(text) or not text or TABLES.search(text) else UNDECIDED
 
@@ -223,10 +226,12 @@ class Prover:
                 return DEFINED
             if strange and b"dataclass" not in head.group(0):
                 return UNDECIDED
-            for base, one in zip(reversed(bases), reversed(names)):
+            for base, one in zip(reversed(bases), reversed(names)):  # noqa: B905 - Python 3.8 has no strict
                 if one in PLAIN_BASES | FIELD_BASES:
                     continue
-                there = self._block(home, base) if base.decode("ascii", "replace").isidentifier() and one not in MODEL_BASES else None
+                there = (
+                    self._block(home, base) if base.decode("ascii", "replace").isidentifier() and one not in MODEL_BASES else None
+                )
                 if there is None or there == UNDECIDED:
                     return there if not waiting and len(bases) == 1 else None
                 waiting.insert(0, there)
@@ -274,9 +279,7 @@ def decorators(text, at):
         if line.startswith(b"@"):
             name = DECORATOR.match(line)
             found.append(name.group(1).split(b".")[-1].decode() if name else "?")
-        elif not line.startswith((b")", b"#")) and text[start : start + 1] not in (b" ", b"\t"):
-            break
-        elif len(found) > MAX_HOPS or not line:
+        elif not line or (not line.startswith((b")", b"#")) and text[start : start + 1] not in (b" ", b"\t")):
             break
         at = start - 1
     return found

@@ -8,7 +8,19 @@ from . import lazyexports
 
 MAX_SOURCE_BYTES = 4 * 1024 * 1024
 IMPLICIT = frozenset(
-    "__name__ __doc__ __package__ __loader__ __spec__ __file__ __cached__ __builtins__ __dict__ __annotations__ __class__".split()
+    [
+        "__name__",
+        "__doc__",
+        "__package__",
+        "__loader__",
+        "__spec__",
+        "__file__",
+        "__cached__",
+        "__builtins__",
+        "__dict__",
+        "__annotations__",
+        "__class__",
+    ]
 )
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 WITHS = (ast.With, ast.AsyncWith)
@@ -87,7 +99,7 @@ class Surface:
 
     def _bind(self, name, kind, what):
         self.bound.setdefault(name, []).append((kind, what))
-        if self._depth:
+        if self._depth > 0:
             self.nested.add(name)
 
     def _targets(self, target, value):
@@ -111,7 +123,7 @@ class Surface:
         sure = set()
         self._depth += 1
         for node in statements:
-            if isinstance(node, FUNCTIONS + (ast.ClassDef,)):
+            if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
                 self._bind(node.name, "class" if isinstance(node, ast.ClassDef) else "def", node)
                 sure.add(node.name)
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -119,15 +131,15 @@ class Surface:
             elif isinstance(node, ast.Assign):
                 for target in node.targets:
                     sure |= self._targets(target, node.value)
-                self._all(node.targets[0], node.value, False)
+                self._all(node.targets[0], node.value)
             elif isinstance(node, ast.AnnAssign):
                 if node.value is not None:
                     sure |= self._targets(node.target, node.value)
-                    self._all(node.target, node.value, False)
+                    self._all(node.target, node.value)
             elif isinstance(node, ast.AugAssign):
                 if isinstance(node.target, ast.Name):
                     self.changed.add(node.target.id)
-                    self._all(node.target, node.value, True)
+                    self._all(node.target, node.value, more=True)
             elif isinstance(node, ast.Delete):
                 for target in node.targets:
                     if isinstance(target, ast.Name):
@@ -159,7 +171,7 @@ class Surface:
                 self._call(node.value)
             elif type(node).__name__ == "TypeAlias":
                 sure |= self._targets(node.name, None)
-            if not isinstance(node, FUNCTIONS + (ast.ClassDef, ast.Import, ast.ImportFrom)):
+            if not isinstance(node, (*FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)):
                 sure |= self._walrus(node)
         self._depth -= 1
         return sure
@@ -173,6 +185,7 @@ class Surface:
             one = waiting.pop()
             if isinstance(one, ast.NamedExpr):
                 self._bind(one.target.id, "value", one.value)
+                names.add(one.target.id)
             if not isinstance(one, ast.Lambda):
                 waiting.extend(ast.iter_child_nodes(one))
         return names
@@ -220,7 +233,7 @@ class Surface:
                 sure &= names
         return sure | self._block(node.finalbody)
 
-    def _all(self, target, value, more):
+    def _all(self, target, value, more=False):
         if not (isinstance(target, ast.Name) and target.id == "__all__"):
             return
         found = strings(self, value)
@@ -238,7 +251,7 @@ class Surface:
                 self.changed.add(owner)
             if owner == "__all__" and function.attr in ("extend", "append") and len(call.args) == 1:
                 value = call.args[0] if function.attr == "extend" else ast.List(elts=call.args, ctx=ast.Load())
-                self._all(function.value, value, True)
+                self._all(function.value, value, more=True)
 
     def _dynamic(self, data):
         """Names made by other means than binding statements."""
@@ -258,7 +271,7 @@ class Surface:
                 self._dynamic_call(node, inside)
             elif isinstance(node, ast.For) and (is_call(node.iter, "globals") or own_module(node.iter)):
                 self.open = True
-            below = inside or isinstance(node, FUNCTIONS + (ast.Lambda,))
+            below = inside or isinstance(node, (*FUNCTIONS, ast.Lambda))
             waiting.extend((one, below) for one in ast.iter_child_nodes(node) if not isinstance(one, QUIET))
 
     def _dynamic_store(self, target, inside):
@@ -341,7 +354,7 @@ def strings(surface, node):
         return found
     if isinstance(node, ast.Dict):
         found = []
-        for key, value in zip(node.keys, node.values):
+        for key, value in zip(node.keys, node.values):  # noqa: B905 - Python 3.8 has no strict
             part = strings(surface, value) if key is None else [key.value] if isinstance(key, ast.Constant) else None
             if part is None:
                 return None
@@ -352,9 +365,8 @@ def strings(surface, node):
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.BitOr)):
         left, right = strings(surface, node.left), strings(surface, node.right)
         return None if left is None or right is None else left + right
-    if isinstance(node, ast.Call) and not node.keywords and len(node.args) == 1:
-        if isinstance(node.func, ast.Name) and node.func.id in ("list", "tuple", "set", "frozenset", "sorted"):
-            return strings(surface, node.args[0])
+    if isinstance(node, ast.Call) and not node.keywords and len(node.args) == 1 and isinstance(node.func, ast.Name):
+        return strings(surface, node.args[0]) if node.func.id in ("list", "tuple", "set", "frozenset", "sorted") else None
     if isinstance(node, ast.Call) and not node.args and isinstance(node.func, ast.Attribute) and node.func.attr == "keys":
         return strings(surface, node.func.value)
     return None

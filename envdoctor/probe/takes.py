@@ -34,7 +34,7 @@ class Search:
         self.import_ = re.compile(
             rb"import(?:_module\([ \t\r\n]*[\"']|[ \t]+(?:[\w.]+(?:[ \t]+as[ \t]+\w+)?[ \t]*,[ \t]*)*)(?:%s)" % every
         )
-        self.names = re.compile(rb"from[ \t]+((?:%s)[\w.]*)[ \t]+import[ \t]*%s" % (every, NAMES))
+        self.names = re.compile(rb"from[ \t]+((?:%s)[\w.]*)(?:[ \t]|\\\r?\n)+import[ \t]*%s" % (every, NAMES))
         self.modules = re.compile(rb"import[ \t]+([\w.]+(?:[ \t]+as[ \t]+\w+)?(?:[ \t]*,[ \t]*[\w.]+(?:[ \t]+as[ \t]+\w+)?)*)")
         self.literal = re.compile(rb"import_module\([ \t\r\n]*[\"']((?:%s)[\w.]*)[\"']" % every)
 
@@ -59,7 +59,7 @@ class Taken:
                 words = part.split()
                 if words and words[0].split(b".")[0] in search.exporters:
                     self.found.add((words[0], b""))
-                    self.loaded.add(words[0])
+                    load(self.loaded, words[0])
                     name = words[2] if len(words) == 3 else words[0].split(b".")[0]
                     self.aliases.setdefault(name, set()).add((words[0] if len(words) == 3 else name, b""))
         if imports and b"import_module(" in data:
@@ -68,10 +68,12 @@ class Taken:
             for module, attribute in meanings:
                 if module.split(b".")[0] not in IMPORTS_ONLY:
                     self._used(name, module, attribute)
-        self.found = frozenset((module.decode("ascii", "replace"), name.decode("ascii", "replace")) for module, name in self.found)
+        self.found = frozenset(
+            (module.decode("ascii", "replace"), name.decode("ascii", "replace")) for module, name in self.found
+        )
 
     def _from(self, module, names):
-        self.loaded.add(module)
+        load(self.loaded, module)
         for part in COMMENT.sub(b"", names).replace(b"\\", b" ").strip(b"() \t\r\n;").split(b","):
             words = part.split()
             if words and words[0] == b"*":
@@ -104,7 +106,7 @@ class Taken:
 
     def _split(self, module, attribute, parts):
         """(module, the names left) of a chain, as far as the file has loaded modules."""
-        parts = [attribute] + parts if attribute else parts
+        parts = [attribute, *parts] if attribute else parts
         while parts and module + b"." + parts[0] in self.loaded:
             module += b"." + parts.pop(0)
         if attribute and len(parts) > 1 and parts[0] == attribute and not attribute.lstrip(b"_")[:1].isupper():
@@ -115,6 +117,13 @@ class Taken:
         self.found.add((module, parts[0]))
         if sign == b"=" and len(parts) == 2 and parts[0].lstrip(b"_")[:1].isupper():
             self.found.add((module, parts[0] + b"." + parts[1]))
+
+
+def load(loaded, module):
+    """Note that an import has loaded the module and those above it."""
+    while module and module not in loaded:
+        loaded.add(module)
+        module = module.rpartition(b".")[0]
 
 
 def keywords(data, start):
