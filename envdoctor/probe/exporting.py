@@ -215,7 +215,7 @@ class Exporter:
                 found = self.names(module) if module else None
                 if found is None or name in found[0] or found[1]:
                     return UNDECIDED
-        if lazy.open or name in surface.bound or name in lazyexports.OWN:
+        if lazy.open or name in surface.bound or name in surface.maybe or name in lazyexports.OWN:
             return UNDECIDED
         return self._fallback(surface, name)
 

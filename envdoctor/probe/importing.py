@@ -32,13 +32,16 @@ def uses(tree, package, exporters):
                 yield use
 
 
-def file_uses(data, path, exporters):
-    """The uses in one file, whose path is relative to its site folder; a list. Nothing for text that is no Python."""
+def file_uses(data, path, exporters, only=None):
+    """The uses in one file, whose path is relative to its site folder; a list. Nothing for text that is no Python.
+
+    With ``only``, a set of words, functions and classes whose text has none of them may be passed over.
+    """
     wanted = [name for name in exporters if name.encode() in data]
     if not wanted:
         return []
     try:
-        return Reader(parsed(data), data, path, wanted).found
+        return Reader(parsed(data), data, path, wanted, only).found
     except (Unreadable, RecursionError):
         return []
 
@@ -79,8 +82,9 @@ class Context:
 class Reader:
     """Reads one file."""
 
-    def __init__(self, tree, data, path, exporters):
+    def __init__(self, tree, data, path, exporters, only=None):
         self.found = []
+        self.only = only
         self.lines = data.split(b"\n")
         self.path = path
         self.exporters = frozenset(exporters)
@@ -145,6 +149,8 @@ class Reader:
         """Whether the text of a function or class, decorators included, has a word that may lead into an exporter."""
         first = min([node.lineno] + [one.lineno for one in node.decorator_list])
         text = b"\n".join(self.lines[first - 1 : node.end_lineno])
+        if self.only is not None and not any(word in text for word in self.only):
+            return False
         return any(word in text for word in self.words)
 
     def _plain(self, node, context):

@@ -22,7 +22,7 @@ OWN = frozenset(
 )
 STRUCTURE = re.compile(r"import_structure$")
 WORD = re.compile(r"[A-Za-z_]\w*$")
-REQUIRES = re.compile(rb"^@(?:requires|export)\b[^\n]*\n(?:(?!class|def)[^\n]*\n)*(?:class|def) (\w+)", re.M)
+REQUIRES = re.compile(rb"^@(?:requires|export)\b[^\n]*\n(?:(?!class|def)[^\n]*\n){0,60}(?:class|def) (\w+)", re.M)
 LOOK_AROUND = re.compile(r"\(\?[^()]*\)|\\[a-zA-Z]")
 FRAGMENT = re.compile(r"[A-Za-z_]{3,}")
 SKIPPED = ("convert_", "modular_")  # scripts and templates that the scan passes over
@@ -290,3 +290,42 @@ def looked_up(surface, name):
                         module, _, attribute = str(value.value).partition(":")
                         return (module, attribute or name) if module else None
     return None
+
+
+def add_aliases(surface, tree):
+    """Note the modules that a helper such as ``create_alias(f"{__name__}.old", ".new")`` puts into sys.modules.
+
+    Returns the ids of the nodes of such helpers, whose own statements say nothing more.
+    """
+    helpers, inside = {}, set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            names = [one.arg for one in node.args.args]
+            for one in ast.walk(node):
+                if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Subscript):
+                    target, key = one.targets[0].value, index(one.targets[0])
+                    if named(target) == "modules" and isinstance(key, ast.Name) and key.id in names:
+                        helpers[node.name] = names.index(key.id)
+                        inside.update(id(part) for part in ast.walk(node))
+    for node in ast.walk(tree):
+        place = helpers.get(named(node.func)) if isinstance(node, ast.Call) else None
+        if place is None or id(node) in inside or len(node.args) <= place:
+            continue
+        parts, whole = [], True
+        for one in node.args[place].values if isinstance(node.args[place], ast.JoinedStr) else [node.args[place]]:
+            if isinstance(one, ast.Constant) and isinstance(one.value, str):
+                parts.append(one.value)
+            elif isinstance(one, ast.FormattedValue) and named(one.value) == "__name__":
+                parts.append(surface.module)
+            else:
+                whole = False
+                parts.append(" ")
+        text = "".join(parts)
+        if whole:
+            surface.aliases.add(text)
+            surface.maybe.add(text.rpartition(".")[2])
+        else:
+            words = frozenset(FRAGMENT.findall(text))
+            surface.alias_patterns.append(words)
+            surface.modules_open = surface.modules_open or not words
+    return inside

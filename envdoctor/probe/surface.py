@@ -27,9 +27,8 @@ WITHS = (ast.With, ast.AsyncWith)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 TRIES = (ast.Try,) + ((ast.TryStar,) if hasattr(ast, "TryStar") else ())
 MATCHES = (ast.Match,) if hasattr(ast, "Match") else ()
-# nothing below these makes a name
 QUIET = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop, ast.Import, ast.ImportFrom)
-# a module that has none of these makes no names behind our back
+# nothing below QUIET nodes makes a name; a module that has none of these words makes no names behind our back
 DYNAMIC = re.compile(rb"\bglobals?\b|\bsetattr\(|\bexec\(|\bsys\.modules\b|\bvars\(|\blocals\(|__path__|meta_path")
 
 
@@ -257,9 +256,14 @@ class Surface:
         """Names made by other means than binding statements."""
         if not DYNAMIC.search(data):
             return
+        aliased = lazyexports.add_aliases(self, self.tree) if b"sys.modules" in data else frozenset()
         waiting = [(self.tree, False)]  # each node, and whether it stands in a function
         while waiting:
             node, inside = waiting.pop()
+            below = inside or isinstance(node, (*FUNCTIONS, ast.Lambda))
+            waiting.extend((one, below) for one in ast.iter_child_nodes(node) if not isinstance(one, QUIET))
+            if id(node) in aliased:
+                continue
             if isinstance(node, ast.Global):
                 self.maybe.update(node.names)
             elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
@@ -271,8 +275,6 @@ class Surface:
                 self._dynamic_call(node, inside)
             elif isinstance(node, ast.For) and (is_call(node.iter, "globals") or own_module(node.iter)):
                 self.open = True
-            below = inside or isinstance(node, (*FUNCTIONS, ast.Lambda))
-            waiting.extend((one, below) for one in ast.iter_child_nodes(node) if not isinstance(one, QUIET))
 
     def _dynamic_store(self, target, inside):
         if isinstance(target, ast.Name) and target.id == "__path__":

@@ -135,6 +135,24 @@ def test_a_module_put_into_sys_modules_is_there_and_one_served_by_a_finder_is_un
     assert [found.status(one, "") for one in asked] == [DEFINED, UNDECIDED, MISSING, MISSING]
 
 
+def test_a_helper_that_puts_aliases_into_sys_modules_opens_no_more_than_those() -> None:
+    text = """
+        import sys, types
+        def _create_module_alias(alias, target):
+            module = types.ModuleType(alias)
+            module.__getattr__ = lambda name: getattr(load(target), name)
+            sys.modules[alias] = module
+            setattr(sys.modules[__name__], alias.rsplit(".", 1)[-1], module)
+        _create_module_alias(f"{__name__}.old_utils", ".utils")
+        for file in files:
+            _create_module_alias(f"{__name__}.models.{file.parent.name}.{file.stem}_fast", ".x")
+    """
+    found = exporter({"": text, "models/__init__.py": "", "utils.py": ""})
+    modules = ("engine.old_utils", "engine.models.llama.image_llama_fast", "engine.models.llama.image_llama", "engine.gone")
+    assert [found.status(one, "") for one in modules] == [DEFINED, UNDECIDED, MISSING, MISSING]
+    assert [found.status("engine", name) for name in ("old_utils", "Gone")] == [UNDECIDED, MISSING]
+
+
 def test_a_module_getattr_over_a_literal_table_or_literal_names_is_read() -> None:
     text = """
         TABLE = {"LLM": ".entry:LLM", "Params": ".sampling:Params"}
