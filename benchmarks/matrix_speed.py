@@ -207,14 +207,14 @@ def print_data(rounds: int) -> tuple[float, float]:
     one, one_min = milliseconds(lambda: load_for_a_check(names), rounds)
     derived = Path(DATA) / "claims" / "derived"
     size, claims = megabytes(derived, "**/*"), megabytes(derived, "*.jsonl")
-    builds, names = megabytes(derived, "builds/*"), megabytes(derived, "names/*/*")
+    builds, of_names = megabytes(derived, "builds/*"), megabytes(derived, "names/*/*")
     joint, joint_min = milliseconds(load_names, rounds)
     print("| data | median | min |\n|---|---|---|")
     print(f"| load all claims | {every:.1f} ms | {every_min:.1f} ms |")
     what = f"load the claims of {len(names)} packages, builds and tables, as one check does"
     print(f"| {what} | {one:.1f} ms | {one_min:.1f} ms |")
     print(f"| load what trl takes and the names of vllm, as a joint of the two does | {joint:.1f} ms | {joint_min:.1f} ms |")
-    print(f"| derived data on disk | {size:.2f} MB | of it claims {claims:.2f}, builds {builds:.2f}, names {names:.2f} |\n")
+    print(f"| derived data on disk | {size:.2f} MB | of it claims {claims:.2f}, builds {builds:.2f}, names {of_names:.2f} |\n")
     return every, size
 
 

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 Others = Mapping[str, str] | None
 PLACES: tuple[Place, ...] = ("module", "function", "guarded")
 """The worst first."""
+LEAVES = (
+    "trl/experimental/",
+    "verl/third_party/vllm/vllm_v_",
+    "verl/utils/qat/",
+    "vllm/model_executor/models/",
+    "vllm/transformers_utils/",
+)
+"""Where a package keeps files that are loaded by themselves, when a model, a feature or a version of the other is asked for: what
+their imports lack breaks nothing else. verl chooses an adapter by vLLM's version, vLLM a model's module by its architecture."""
 COMPARISONS: dict[str, Callable[[Version, Version], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -51,6 +60,10 @@ class Lack(NamedTuple):
     place: Place
     """Where it is felt."""
     lifetime: Lifetime
+
+    def breaks(self) -> bool:
+        """Whether an import fails because of it, and more than one model or feature with it."""
+        return self.place == "module" and not self.use.file.startswith(LEAVES)
 
 
 class Joint(NamedTuple):
@@ -160,8 +173,9 @@ class Judge:
         return "guarded" if row.caught == "module" and self.status(row.module, "") == "missing" else row.place
 
     def breaks(self, row: UseRow) -> bool:
-        """Whether an import fails because of it."""
-        return row.place == "module" and self.judge(row) == "missing" and self.place(row) == "module"
+        """Whether an import fails because of it, and more than one model or feature with it."""
+        here = row.place == "module" and not row.file.startswith(LEAVES)
+        return here and self.judge(row) == "missing" and self.place(row) == "module"
 
     def _runs(self, row: UseRow) -> bool | None:
         """Whether a use runs; None where that cannot be told."""
@@ -209,7 +223,7 @@ class _Pair(NamedTuple):
         return Judge(self.matrix, {**(self.others or {}), **pair})
 
     def fits(self, mine: int, theirs: int) -> bool:
-        """Whether no name is missing at module level."""
+        """Whether no import fails."""
         judge = self.judge(mine, theirs)
         return not any(judge.breaks(row) for row in self.rows if covers(row.at, mine))
 
@@ -250,7 +264,7 @@ def missing(
     ]
     kept = {(row.module, row.name): found for row, found in judged if found is not None}
     return Joint(
-        tuple(sorted(lacks, key=lambda one: (PLACES.index(one.place), one.use.file, one.use.line))),
+        tuple(sorted(lacks, key=_worst)),
         len(kept),
         sum(found == "undecided" for found in kept.values()),
         pair.uses.releases[mine],
@@ -258,8 +272,13 @@ def missing(
     )
 
 
+def _worst(lack: Lack) -> tuple[int, bool, int, str, int]:
+    """What stands at module level first, and in files near the root of the package."""
+    return PLACES.index(lack.place), lack.use.file.startswith(LEAVES), lack.use.file.count("/"), lack.use.file, lack.use.line
+
+
 def fitting_exporters(matrix: Matrix, importer: str, version: str, exporter: str, others: Others = None) -> list[str]:
-    """The releases of the exporter, oldest first, that lack no name which the importer's release takes at module level."""
+    """The releases of the exporter, oldest first, with which no import of the importer's release fails."""
     pair = _pair(matrix, importer, exporter, others)
     mine = None if pair is None else place_of(pair.uses, version)
     if pair is None or mine is None:
@@ -268,7 +287,7 @@ def fitting_exporters(matrix: Matrix, importer: str, version: str, exporter: str
 
 
 def fitting_importers(matrix: Matrix, importer: str, exporter: str, version: str, others: Others = None) -> list[str]:
-    """The releases of the importer, oldest first, that take no name at module level which the exporter's release lacks."""
+    """The releases of the importer, oldest first, of which no import fails with the exporter's release."""
     pair = _pair(matrix, importer, exporter, others)
     theirs = None if pair is None else place_of(pair.table, version)
     if pair is None or theirs is None:
