@@ -50,7 +50,7 @@ SHOW, SHOW_ASKED, WHY = (
     f"matrix why {' '.join(PAIR)} driver=535",
 )
 OURS, UV, PIP = "envdoctor reads metadata", "uv pip compile", "pip install --dry-run --no-deps"
-ANSWER_SECONDS, LOAD_MS, DERIVED_MB = 0.3, 15.0, 2.0
+ANSWER_SECONDS, LOAD_MS, DERIVED_MB = 0.3, 15.0, 3.5
 SLOW_ROUNDS = 3
 
 
@@ -166,6 +166,13 @@ def load_for_a_check(subjects: set[str]) -> None:
         table()
 
 
+def load_names() -> None:
+    """Read the tables of names of one pair: no check reads them before it has found a name missing."""
+    matrix = Matrix()
+    matrix.uses("trl")
+    matrix.exports("vllm")
+
+
 def megabytes(folder: Path, pattern: str) -> float:
     """Size of the files of a folder."""
     return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file()) / 1e6
@@ -200,12 +207,14 @@ def print_data(rounds: int) -> tuple[float, float]:
     one, one_min = milliseconds(lambda: load_for_a_check(names), rounds)
     derived = Path(DATA) / "claims" / "derived"
     size, claims = megabytes(derived, "**/*"), megabytes(derived, "*.jsonl")
-    builds = megabytes(derived, "builds/*")
+    builds, of_names = megabytes(derived, "builds/*"), megabytes(derived, "names/*/*")
+    joint, joint_min = milliseconds(load_names, rounds)
     print("| data | median | min |\n|---|---|---|")
     print(f"| load all claims | {every:.1f} ms | {every_min:.1f} ms |")
     what = f"load the claims of {len(names)} packages, builds and tables, as one check does"
     print(f"| {what} | {one:.1f} ms | {one_min:.1f} ms |")
-    print(f"| derived data on disk | {size:.2f} MB | of it claims {claims:.2f}, builds {builds:.2f} |\n")
+    print(f"| load what trl takes and the names of vllm, as a joint of the two does | {joint:.1f} ms | {joint_min:.1f} ms |")
+    print(f"| derived data on disk | {size:.2f} MB | of it claims {claims:.2f}, builds {builds:.2f}, names {of_names:.2f} |\n")
     return every, size
 
 

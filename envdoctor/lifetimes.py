@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import InvalidVersion, Version
@@ -17,9 +18,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from envdoctor.matrix import Matrix
-    from envdoctor.nametables import Exports, NamedRelease, Status, UseRow, Uses, When
+    from envdoctor.nametables import Exports, NamedRelease, Place, Status, UseRow, Uses
 
 Others = Mapping[str, str] | None
+PLACES: tuple[Place, ...] = ("module", "function", "guarded")
+"""The worst first."""
+LEAVES = (
+    "trl/experimental/",
+    "verl/third_party/vllm/vllm_v_",
+    "verl/utils/qat/",
+    "vllm/model_executor/models/",
+    "vllm/transformers_utils/",
+)
+"""Where a package keeps files that are loaded by themselves, when a model, a feature or a version of the other is asked for: what
+their imports lack breaks nothing else. verl chooses an adapter by vLLM's version, vLLM a model's module by its architecture."""
 COMPARISONS: dict[str, Callable[[Version, Version], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -45,7 +57,13 @@ class Lack(NamedTuple):
     """A name that is taken and is not there."""
 
     use: UseRow
+    place: Place
+    """Where it is felt."""
     lifetime: Lifetime
+
+    def breaks(self) -> bool:
+        """Whether an import fails because of it, and more than one model or feature with it."""
+        return self.place == "module" and not self.use.file.startswith(LEAVES)
 
 
 class Joint(NamedTuple):
@@ -60,13 +78,17 @@ class Joint(NamedTuple):
     exporter: NamedRelease
 
 
-def place_of(releases: tuple[NamedRelease, ...], version: str) -> int | None:
+def place_of(table: Exports | Uses, version: str) -> int | None:
     """Which of the releases a version is, a build (0.12.0+cu129) counting as its release; None for one that was not read."""
     try:
-        wanted = Version(Version(version).public)
+        return table.places.get(_public(version))
     except InvalidVersion:
         return None
-    return next((at for at, one in enumerate(releases) if Version(one.version) == wanted), None)
+
+
+@lru_cache(maxsize=4096)
+def _public(version: str) -> Version:
+    return Version(Version(version).public)
 
 
 def defined(matrix: Matrix, exporter: str, version: str, module: str, name: str) -> Status:
@@ -80,7 +102,7 @@ def defined(matrix: Matrix, exporter: str, version: str, module: str, name: str)
         name: as in :class:`envdoctor.linkage.NameUse`: a name, "" for the module, "Class.attribute" or "callable(keyword)".
     """
     table = matrix.exports(exporter)
-    at = None if table is None else place_of(table.releases, version)
+    at = None if table is None else place_of(table, version)
     return "undecided" if table is None or at is None else status(table, at, module, name)
 
 
@@ -103,7 +125,7 @@ def status(table: Exports, at: int, module: str, name: str) -> Status:
 def lifetime(matrix: Matrix, exporter: str, version: str, module: str, name: str) -> Lifetime:
     """Since when a release's missing name is gone, and from which release on it is there."""
     table = matrix.exports(exporter)
-    at = None if table is None else place_of(table.releases, version)
+    at = None if table is None else place_of(table, version)
     return Lifetime(None, None, None) if table is None or at is None else _lifetime(table, at, module, name)
 
 
@@ -117,33 +139,100 @@ def _lifetime(table: Exports, at: int, module: str, name: str) -> Lifetime:
     return Lifetime(*(None if one is None else releases[one].version for one in (last, gone, again)))
 
 
+class Judge:
+    """What runs, and what is there, with certain versions of packages.
+
+    Args:
+        matrix: the data.
+        versions: by import name, as far as they are known.
+    """
+
+    def __init__(self, matrix: Matrix, versions: Mapping[str, str]) -> None:
+        self.matrix = matrix
+        self.versions = versions
+
+    def status(self, module: str, name: str) -> Status:
+        """Whether a name is there; undecided where its package or release is not known."""
+        root = module.partition(".")[0]
+        if root not in self.versions:
+            return "undecided"
+        return defined(self.matrix, root.replace("_", "-"), self.versions[root], module, name)
+
+    def judge(self, row: UseRow) -> Status | None:
+        """Whether what is taken is there; None where a guard keeps these versions from taking it."""
+        runs = self._runs(row)
+        if runs is False:
+            return None
+        found = self.status(row.module, row.name)
+        if found == "missing" and row.kind not in {"name", "module"} and self.status(row.module, "") == "missing":
+            return None  # what is looked up in an object whose module is gone: the import of the object says it already
+        return "undecided" if runs is None and found == "missing" else found
+
+    def place(self, row: UseRow) -> Place:
+        """Where a missing name is felt."""
+        return "guarded" if row.caught == "module" and self.status(row.module, "") == "missing" else row.place
+
+    def breaks(self, row: UseRow) -> bool:
+        """Whether an import fails because of it, and more than one model or feature with it."""
+        here = row.place == "module" and not row.file.startswith(LEAVES)
+        return here and self.judge(row) == "missing" and self.place(row) == "module"
+
+    def _runs(self, row: UseRow) -> bool | None:
+        """Whether a use runs; None where that cannot be told."""
+        answers = [self._holds(*one) for one in row.when]
+        for word, names in row.given:
+            states = {self.status(module, name) for module, name in names}
+            if "missing" in states:
+                answers.append(word == "missing")  # an except clause runs when something in the try is missing, an else does not
+            elif word == "missing":
+                answers.append(None if "undecided" in states else False)
+        return False if False in answers else None if None in answers else True
+
+    def _holds(self, name: str, comparison: str, bound: str) -> bool | None:
+        """Whether a guard lets these versions pass. What is not in them may be installed or not."""
+        if name not in self.versions:
+            return None
+        if comparison in {"installed", "absent"}:
+            return comparison == "installed"
+        try:
+            return COMPARISONS[comparison](_version(self.versions[name]), _version(bound))
+        except (KeyError, InvalidVersion):
+            return None
+
+
+@lru_cache(maxsize=4096)
+def _version(text: str) -> Version:
+    return Version(text)
+
+
 class _Pair(NamedTuple):
     """The tables of an importer and an exporter, and the rows that name that exporter."""
 
+    matrix: Matrix
     uses: Uses
     table: Exports
     rows: tuple[UseRow, ...]
+    others: Others
 
-    def versions(self, mine: int, theirs: int, others: Others) -> dict[str, str]:
-        """What guards may ask for, by import name."""
-        return {
-            **(others or {}),
+    def judge(self, mine: int, theirs: int) -> Judge:
+        """Who judges two of their releases."""
+        pair = {
             self.table.imported_as: self.table.releases[theirs].version,
             self.uses.imported_as: self.uses.releases[mine].version,
         }
+        return Judge(self.matrix, {**(self.others or {}), **pair})
 
-    def fits(self, mine: int, theirs: int, others: Others) -> bool:
-        """Whether no name is missing at module level."""
-        versions = self.versions(mine, theirs, others)
-        at_module_level = (row for row in self.rows if row.place == "module" and covers(row.at, mine))
-        return not any(_judged(self.table, theirs, row, versions) == "missing" for row in at_module_level)
+    def fits(self, mine: int, theirs: int) -> bool:
+        """Whether no import fails."""
+        judge = self.judge(mine, theirs)
+        return not any(judge.breaks(row) for row in self.rows if covers(row.at, mine))
 
 
-def _pair(matrix: Matrix, importer: str, exporter: str) -> _Pair | None:
+def _pair(matrix: Matrix, importer: str, exporter: str, others: Others) -> _Pair | None:
     uses, table = matrix.uses(importer), matrix.exports(exporter)
     if uses is None or table is None:
         return None
-    return _Pair(uses, table, tuple(row for row in uses.rows if row.exporter == table.imported_as))
+    return _Pair(matrix, uses, table, tuple(row for row in uses.rows if row.exporter == table.imported_as), others)
 
 
 def missing(
@@ -159,21 +248,23 @@ def missing(
         exporters_version: its release.
         others: versions of further packages by import name, which guards may ask for.
     """
-    pair = _pair(matrix, importer, exporter)
+    pair = _pair(matrix, importer, exporter, others)
     if pair is None:
         return None
-    mine, theirs = place_of(pair.uses.releases, version), place_of(pair.table.releases, exporters_version)
-    if mine is None or theirs is None:
+    mine, theirs = place_of(pair.uses, version), place_of(pair.table, exporters_version)
+    rows = [row for row in pair.rows if mine is not None and covers(row.at, mine)]
+    if mine is None or theirs is None or not rows:
         return None
-    rows = [row for row in pair.rows if covers(row.at, mine)]
-    if not rows:
-        return None
-    versions = pair.versions(mine, theirs, others)
-    judged = [(row, _judged(pair.table, theirs, row, versions)) for row in rows]
-    lacks = [Lack(row, _lifetime(pair.table, theirs, row.module, row.name)) for row, found in judged if found == "missing"]
+    judge = pair.judge(mine, theirs)
+    judged = [(row, judge.judge(row)) for row in rows]
+    lacks = [
+        Lack(row, judge.place(row), _lifetime(pair.table, theirs, row.module, row.name))
+        for row, found in judged
+        if found == "missing"
+    ]
     kept = {(row.module, row.name): found for row, found in judged if found is not None}
     return Joint(
-        tuple(sorted(lacks, key=lambda one: (PLACES.index(one.use.place), one.use.file, one.use.line))),
+        tuple(sorted(lacks, key=_worst)),
         len(kept),
         sum(found == "undecided" for found in kept.values()),
         pair.uses.releases[mine],
@@ -181,49 +272,27 @@ def missing(
     )
 
 
-PLACES = ("module", "function", "guarded")
-"""The worst first."""
-
-
-def _judged(table: Exports, at: int, row: UseRow, versions: Mapping[str, str]) -> Status | None:
-    """Whether a release has what is taken; None where a guard keeps these versions from it."""
-    passes = _passes(row.when, versions)
-    if passes is False:
-        return None
-    found = status(table, at, row.module, row.name)
-    return "undecided" if passes is None and found == "missing" else found
-
-
-def _passes(when: When, versions: Mapping[str, str]) -> bool | None:
-    """Whether version guards let these versions pass; None: one of them asks for a version that is not known."""
-    unknown = False
-    for name, comparison, bound in when:
-        try:
-            held = COMPARISONS[comparison](Version(versions[name]), Version(bound))
-        except (KeyError, InvalidVersion):
-            unknown = True
-            continue
-        if not held:
-            return False
-    return None if unknown else True
+def _worst(lack: Lack) -> tuple[int, bool, int, str, int]:
+    """What stands at module level first, and in files near the root of the package."""
+    return PLACES.index(lack.place), lack.use.file.startswith(LEAVES), lack.use.file.count("/"), lack.use.file, lack.use.line
 
 
 def fitting_exporters(matrix: Matrix, importer: str, version: str, exporter: str, others: Others = None) -> list[str]:
-    """The releases of the exporter, oldest first, that lack no name which the importer's release takes at module level."""
-    pair = _pair(matrix, importer, exporter)
-    mine = None if pair is None else place_of(pair.uses.releases, version)
+    """The releases of the exporter, oldest first, with which no import of the importer's release fails."""
+    pair = _pair(matrix, importer, exporter, others)
+    mine = None if pair is None else place_of(pair.uses, version)
     if pair is None or mine is None:
         return []
-    return [one.version for at, one in enumerate(pair.table.releases) if pair.fits(mine, at, others)]
+    return [one.version for at, one in enumerate(pair.table.releases) if pair.fits(mine, at)]
 
 
 def fitting_importers(matrix: Matrix, importer: str, exporter: str, version: str, others: Others = None) -> list[str]:
-    """The releases of the importer, oldest first, that take no name at module level which the exporter's release lacks."""
-    pair = _pair(matrix, importer, exporter)
-    theirs = None if pair is None else place_of(pair.table.releases, version)
+    """The releases of the importer, oldest first, of which no import fails with the exporter's release."""
+    pair = _pair(matrix, importer, exporter, others)
+    theirs = None if pair is None else place_of(pair.table, version)
     if pair is None or theirs is None:
         return []
-    return [one.version for at, one in enumerate(pair.uses.releases) if pair.fits(at, theirs, others)]
+    return [one.version for at, one in enumerate(pair.uses.releases) if pair.fits(at, theirs)]
 
 
 def nearest(fitting: list[str], version: str) -> tuple[str | None, str | None]:

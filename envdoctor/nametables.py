@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 Spans = Annotated[tuple[int, ...], msgspec.Meta(max_length=2_000)]
 """Releases as half-open ranges of their places in the first line: (0, 3, 5, 6) is the first three and the sixth."""
 When = tuple[tuple[str, str, str], ...]
-"""Version guards, all of which must hold: (("vllm", ">=", "0.11"),)."""
+"""Guards, all of which must hold: (("vllm", ">=", "0.11"), ("peft", "installed", ""))."""
 Status = Literal["defined", "missing", "undecided"]
 ANSWERS: tuple[Status, ...] = ("defined", "missing", "undecided")
 """In the order in which a table has them."""
 Row = TypeVar("Row", bound=Part)
+Given = tuple[tuple[Literal["missing", "defined"], tuple[tuple[str, str], ...]], ...]
+"""What names of which modules must be there for it to run, and which must not: it stands in the else or except of a try."""
+Place = Literal["module", "function", "guarded"]
+Kind = Literal["name", "module", "attribute", "patch", "keyword"]
 MAX_UNPACKED_BYTES = 64 * 1024 * 1024
 """Of one file; the largest of ours unpacks to a tenth."""
 
@@ -53,6 +57,8 @@ class NamesHeader(Part, frozen=True):
     """Normalized distribution name."""
     imported_as: str
     generator: str
+    reader: int
+    """Which version of the reader made it; another one reads all releases again."""
     releases: tuple[NamedRelease, ...]
     """Oldest first."""
 
@@ -84,13 +90,17 @@ class UseRow(Part, frozen=True, omit_defaults=True):
     module: str
     name: str
     """As in :class:`envdoctor.linkage.NameUse`."""
-    place: Literal["module", "function", "guarded"]
+    place: Place
+    kind: Kind
     file: str
     line: int
     """In the newest of the releases."""
     at: Spans
     scope: str = ""
     when: When = ()
+    given: Given = ()
+    caught: Literal["", "module"] = ""
+    """Whether an except clause catches that the module is not there, though not that the name is not."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +109,16 @@ class Exports:
 
     package: str
     imported_as: str
+    reader: int
     releases: tuple[NamedRelease, ...]
     modules: dict[str, ModuleRow]
     _spans: dict[str, dict[str, Spans]] = field(default_factory=dict, compare=False, repr=False)
     """Names of the modules that were asked for, each with its releases: most of a table is never asked for."""
+
+    @cached_property
+    def places(self) -> dict[Version, int]:
+        """Which of the releases a version is."""
+        return {Version(one.version): at for at, one in enumerate(self.releases)}
 
     def has_module(self, module: str, at: int) -> bool:
         """Whether a release has a module."""
@@ -129,7 +145,11 @@ class Exports:
     def asked(self, module: str, name: str) -> tuple[Spans, Spans, Spans] | None:
         """The releases in which it is there, in which it is not, and in which that cannot be told; None if nobody asked."""
         row = self.modules.get(module)
-        return next((tuple(spans) for one, *spans in row.asked if one == name), None) if row is not None else None
+        return (
+            next(((have, lack, unsure) for one, have, lack, unsure in row.asked if one == name), None)
+            if row is not None
+            else None
+        )
 
 
 @dataclass(frozen=True)
@@ -138,8 +158,14 @@ class Uses:
 
     package: str
     imported_as: str
+    reader: int
     releases: tuple[NamedRelease, ...]
     rows: tuple[UseRow, ...]
+
+    @cached_property
+    def places(self) -> dict[Version, int]:
+        """Which of the releases a version is."""
+        return {Version(one.version): at for at, one in enumerate(self.releases)}
 
     @cached_property
     def exporters(self) -> frozenset[str]:
@@ -178,7 +204,7 @@ def exports_of(data: bytes) -> Exports:
         asked = (spans for _, *answers in row.asked for spans in answers)
         for spans in (row.there, row.open, *named, *asked):
             _must_fit(spans, count)
-    return Exports(header.package, header.imported_as, header.releases, {row.module: row for row in rows})
+    return Exports(header.package, header.imported_as, header.reader, header.releases, {row.module: row for row in rows})
 
 
 def uses_of(data: bytes) -> Uses:
@@ -186,7 +212,7 @@ def uses_of(data: bytes) -> Uses:
     header, rows = _rows(data, UseRow)
     for row in rows:
         _must_fit(row.at, len(header.releases))
-    return Uses(header.package, header.imported_as, header.releases, tuple(rows))
+    return Uses(header.package, header.imported_as, header.reader, header.releases, tuple(rows))
 
 
 def packed_rows(header: NamesHeader, rows: Iterable[ModuleRow] | Iterable[UseRow]) -> bytes:

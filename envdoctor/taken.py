@@ -50,13 +50,18 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
         """What is missing at module level ("module"), in a function, or under a guard ("guarded"); each name once."""
         found: dict[tuple[str, str], Lack] = {}
         for one in self.lacks:
-            if one.use.place == place:
+            if one.place == place:
                 found.setdefault((one.use.module, one.use.name), one)
         return tuple(found.values())
 
+    def files(self, lack: Lack) -> tuple[str, ...]:
+        """Every file that takes that name at such a place; those nearest to the package's root first."""
+        key = (lack.use.module, lack.use.name, lack.place)
+        return tuple(dict.fromkeys(one.use.file for one in self.lacks if (one.use.module, one.use.name, one.place) == key))
+
     def breaks(self) -> bool:
-        """Whether an import fails."""
-        return bool(self.at("module"))
+        """Whether an import fails, and more than one model or feature with it."""
+        return any(one.breaks() for one in self.lacks)
 
 
 def taken(present: Mapping[str, str], matrix: Matrix) -> Iterator[Taken]:
@@ -75,7 +80,7 @@ def taken(present: Mapping[str, str], matrix: Matrix) -> Iterator[Taken]:
         joint = missing(matrix, importer, known[importer], exporter, known[exporter], by_import_name)
         if joint is None:
             continue
-        breaks = any(one.use.place == "module" for one in joint.lacks)
+        breaks = any(one.breaks() for one in joint.lacks)
         yield Taken(
             importer=f"{importer} {joint.importer.version}",
             exporter=f"{exporter} {joint.exporter.version}",
@@ -111,7 +116,8 @@ def _fits(matrix: Matrix, importer: str, exporter: str, versions: Mapping[str, s
         if _agree(matrix, {importer: one, exporter: theirs})
     ]
     yield from (Fit(exporter, one) for one in nearest(of_exporter, theirs) if one is not None)
-    yield from (Fit(importer, one) for one in nearest(of_importer, mine)[::-1] if one is not None)
+    newer_or_older = [one for one in nearest(of_importer, mine)[::-1] if one is not None]
+    yield from (Fit(importer, one) for one in newer_or_older[:1])
 
 
 def _agree(matrix: Matrix, pair: Mapping[str, str]) -> bool:

@@ -29,12 +29,12 @@ RELEASES = tuple(
     NamedRelease(version=version, file=f"x-{version}-py3-none-any.whl", sha256="0" * 64, read="2026-11-25")
     for version in ("1.0", "1.1", "2.0")
 )
-HEADER = NamesHeader(package="x", imported_as="x", generator="a test", releases=RELEASES)
+HEADER = NamesHeader(package="x", imported_as="x", generator="a test", reader=1, releases=RELEASES)
 ROWS = (
     ModuleRow(module="x", there=(0, 3), always="a b", names=(((0, 1, 2, 3), "c d"),)),
     ModuleRow(module="x.y", there=(1, 3), open=(2, 3), asked=(("K.m", (1, 2), (2, 3), ()),), unsure=(((1, 2), "u"),)),
 )
-USE = UseRow(exporter="y", module="y.z", name="n", place="module", file="x/a.py", line=3, at=(0, 2), when=(("y", ">=", "1"),))
+USE = UseRow(exporter="y", module="y.z", name="n", place="module", kind="name", file="x/a.py", line=3, at=(0, 2), when=(("y", ">=", "1"),))
 
 
 def gz(data: bytes) -> bytes:
@@ -53,8 +53,8 @@ def test_the_bits_of_releases_are_their_ranges(mask: int) -> None:
 
 def test_what_is_packed_comes_out_again() -> None:
     found = exports_of(packed_rows(HEADER, ROWS))
-    assert found == Exports("x", "x", RELEASES, {row.module: row for row in ROWS})
-    assert uses_of(packed_rows(HEADER, (USE,))) == Uses("x", "x", RELEASES, (USE,))
+    assert found == Exports("x", "x", 1, RELEASES, {row.module: row for row in ROWS})
+    assert uses_of(packed_rows(HEADER, (USE,))) == Uses("x", "x", 1, RELEASES, (USE,))
 
 
 def test_the_same_rows_are_the_same_bytes_whatever_the_time() -> None:

@@ -185,3 +185,35 @@ def test_cuda_compat_is_offered_for_gpus_of_data_centres_alone() -> None:
     assert offered("8xh100")
     assert not offered("rtx4090")
     assert not offered("8xrtx4090")
+
+
+def test_a_python_name_that_is_gone_is_told_with_since_when_and_what_goes_instead() -> None:
+    answer = reasons({"trl": "0.25.0", "vllm": "0.12.0"}, MATRIX)
+    (joint,) = [one for one in answer.taken if one.importer == "trl 0.25.0"]
+    assert joint.breaks()
+    assert not answer.works()
+    first = joint.at("module")[0]
+    assert (first.use.module, first.use.name) == ("vllm.sampling_params", "GuidedDecodingParams")
+    assert first.lifetime == ("0.11.2", "0.12.0", None)
+    assert "trl/trainer/grpo_trainer.py" in joint.files(first)
+    assert {one.package for one in joint.fits} == {"vllm", "trl"}
+    for fit in joint.fits:
+        again = reasons({"trl": "0.25.0", "vllm": "0.12.0", fit.package: fit.version}, MATRIX)
+        assert not any(one.breaks() for one in again.taken if one.importer.startswith("trl ")), fit
+        assert again.works(), fit
+    assert [one.where.partition(", sha256 ")[0] for one in joint.sources] == [
+        "Python files of the wheel trl-0.25.0-py3-none-any.whl",
+        "Python files of the wheel vllm-0.12.0-cp38-abi3-manylinux_2_31_x86_64.whl",
+    ]
+
+
+def test_versions_that_go_together_have_every_name_that_they_take_of_each_other() -> None:
+    answer = reasons(GOOD, MATRIX)
+    pairs = {(one.importer, one.exporter): one for one in answer.taken}
+    assert pairs["trl 0.16.1", "vllm 0.7.3"].names > 5
+    assert not [(one.importer, lack) for one in pairs.values() for lack in one.at("module")]
+
+
+def test_of_a_release_whose_names_were_not_read_nothing_is_said() -> None:
+    answer = reasons({"trl": "0.25.0", "vllm": "99.0"}, MATRIX)
+    assert answer.taken == ()

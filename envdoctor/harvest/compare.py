@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from envdoctor.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from envdoctor.harvest.store import Derived
+    from envdoctor.nametables import Exports, Uses
     from envdoctor.rows import Package, Release
 
 MANY = 8
@@ -25,6 +26,7 @@ def differences(old: Derived, new: Derived) -> Iterator[str]:
     yield from _of_torch(old, new)
     yield from _of_vllm(old, new)
     yield from _of_ranges(old, new)
+    yield from _of_names(old, new)
 
 
 def _of_package(name: str, old: Package | None, new: Package | None) -> Iterator[str]:
@@ -107,3 +109,25 @@ def _of_ranges(old: Derived, new: Derived) -> Iterator[str]:
         if was is None or was.accepts != row.accepts:
             ending = "" if was is None else f", accepted {was.accepts}"
             yield f"the code of {row.trainer} {row.version} accepts {row.engine} {row.accepts}{ending}"
+
+
+def _of_names(old: Derived, new: Derived) -> Iterator[str]:
+    """Releases whose Python names, or what they take of others, are known now or no more; not each name by itself."""
+    yield from _known("the Python names of {} are known {}", old.exports, new.exports)
+    yield from _known("what the code of {} takes is known {}", old.uses, new.uses)
+
+
+def _known(sentence: str, before: Mapping[str, Exports | Uses], after: Mapping[str, Exports | Uses]) -> Iterator[str]:
+    for name in dict.fromkeys((*after, *before)):
+        had, has = _versions(before.get(name)), _versions(after.get(name))
+        for word, versions in (
+            ("now", [one for one in has if one not in had]),
+            ("no more", [one for one in had if one not in has]),
+        ):
+            if versions:
+                span = versions[0] if len(versions) == 1 else f"{versions[0]} to {versions[-1]} ({len(versions)})"
+                yield sentence.format(f"{name} {span}", word)
+
+
+def _versions(table: Exports | Uses | None) -> list[str]:
+    return [one.version for one in table.releases] if table is not None else []

@@ -77,7 +77,10 @@ class Journal:
             return
         for line in lines:
             try:
-                yield msgspec.json.decode(line, type=NamesRead if line.startswith(NAMES) else Harvested)
+                if line.startswith(NAMES):
+                    yield msgspec.json.decode(line, type=NamesRead)
+                else:
+                    yield msgspec.json.decode(line, type=Harvested)
             except (msgspec.DecodeError, RecursionError):
                 continue
 

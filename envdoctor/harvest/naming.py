@@ -6,8 +6,10 @@ before; most names live as long as their module, most modules as long as their p
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import sys
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
     from envdoctor.harvest.texts import Texts
-    from envdoctor.nametables import Spans, Status, When
+    from envdoctor.nametables import Given, Kind, Place, Spans, Status, When
 
+READER = 1
+"""Raised when what is read of a text changes, or what is asked: tables of another reader are made anew."""
 MAX_NAME = 200
 """Characters of a name or path that is recorded."""
-MAX_USES = 20_000
-"""Of one release; vLLM's has 4,000."""
+MAX_USES = 5_000
+"""Of one file."""
 
 
 class Question(NamedTuple):
@@ -49,9 +53,12 @@ class Taken(NamedTuple):
     exporter: str
     module: str
     name: str
-    place: Literal["module", "function", "guarded"]
+    place: Place
+    kind: Kind
     file: str
     when: When
+    given: Given
+    caught: Literal["", "module"]
 
 
 class Line:
@@ -69,6 +76,16 @@ class Line:
             for at, one in enumerate(known)
             if (one.version, one.file, one.sha256) in kept and (only is None or one.version in only)
         }
+
+
+@contextmanager
+def quiet_collector() -> Iterator[None]:
+    """Leave the collector off while a syntax tree is made: it has no cycles, and what is here already is much to look through."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _moved(moves: Mapping[int, int], spans: Spans) -> int:
@@ -142,6 +159,11 @@ class Having:
         for module in exporter.modules():
             if len(module) <= MAX_NAME:
                 self._module(exporter, texts, module, 1 << at)
+        self.ask(version, exporter, questions)
+
+    def ask(self, version: str, exporter: exporting.Exporter, questions: Iterable[Question]) -> None:
+        """Ask of a release whose names have been read."""
+        at = self.line.place[version]
         for module, name in questions:
             answer = _answer(exporter, module, name)
             # of a plain name the lists above tell; but not of one that a lazy module makes up when it is asked for it
@@ -158,7 +180,8 @@ class Having:
             data = texts.read(path)
             key = module, hashlib.sha256(data).digest()
             if key not in self._read:
-                self._read[key] = _own(Surface(module, kind == "package", data))
+                with quiet_collector():
+                    self._read[key] = _own(Surface(module, kind == "package", data))
             own = self._read[key] or _with_others(exporter, module)
             self._sure.set(module, own.sure, bit)
             self._unsure.set(module, own.unsure, bit)
@@ -177,7 +200,7 @@ class Having:
         """What was collected."""
         asked = {module for bits in self._asked.values() for module, names in bits.of.items() if any(names.values())}
         modules = sorted({module for module, mask in self._there.items() if mask} | asked)
-        return Exports(package, imported_as, self.line.releases, {module: self._row(module) for module in modules})
+        return Exports(package, imported_as, READER, self.line.releases, {module: self._row(module) for module in modules})
 
     def _row(self, module: str) -> ModuleRow:
         there = self._there.get(module, 0)
@@ -239,6 +262,7 @@ class Taking:
         self.line = line
         self._rows: dict[Taken, tuple[int, int, str]] = {}
         """The bits of its releases, and line and scope in the newest of them."""
+        self._read: dict[tuple[str, bytes], list[tuple[Taken, int, str]]] = {}
 
     def keep(self, table: Uses, only: Container[str] | None = None) -> None:
         """Take over what was known of releases that have not changed."""
@@ -246,7 +270,7 @@ class Taking:
         for row in table.rows:
             mask = _moved(moves, row.at)
             if mask:
-                self._add(Taken(row.exporter, row.module, row.name, row.place, row.file, row.when), mask, row.line, row.scope)
+                self._add(Taken(*(getattr(row, name) for name in Taken._fields)), mask, row.line, row.scope)
 
     def _add(self, key: Taken, mask: int, line: int, scope: str) -> None:
         """What some releases take at one place of a file; line and scope are those in the newest."""
@@ -261,10 +285,16 @@ class Taking:
     def add(self, version: str, texts: Texts, package: str, exporters: Iterable[str]) -> None:
         """What one more release takes."""
         bit = 1 << self.line.place[version]
-        for use in islice(importing.uses(texts, package, tuple(exporters)), MAX_USES):
-            when = tuple((name, operator, bound) for name, operator, bound in use["when"])
-            key = Taken(use["exporter"], use["module"], use["name"], use["place"], use["file"], when)
-            self._add(key, bit, use["line"], use["scope"])
+        others = tuple(one for one in exporters if one != package)
+        for path in texts.paths(package):
+            if path.endswith(".py") and len(path) <= MAX_NAME:
+                data = texts.read(path)
+                key = path, hashlib.sha256(data).digest()
+                if key not in self._read:
+                    with quiet_collector():
+                        self._read[key] = list(islice(_uses(data, path, others), MAX_USES))
+                for taken, line, scope in self._read[key]:
+                    self._add(taken, bit, line, scope)
 
     def table(self, package: str, imported_as: str) -> Uses:
         """What was collected."""
@@ -272,4 +302,17 @@ class Taking:
             UseRow(**key._asdict(), line=line, scope=scope, at=spans_of(mask))
             for key, (mask, line, scope) in sorted(self._rows.items())
         ]
-        return Uses(package, imported_as, self.line.releases, tuple(rows))
+        return Uses(package, imported_as, READER, self.line.releases, tuple(rows))
+
+
+def _uses(data: bytes, path: str, exporters: tuple[str, ...]) -> Iterator[tuple[Taken, int, str]]:
+    """The uses in one file; of several at the same place the first."""
+    seen = set()
+    for use in importing.file_uses(data, path, exporters):
+        when = tuple((name, operator, bound) for name, operator, bound in use["when"])
+        given = tuple((word, tuple((module, name) for _, module, name in which)) for word, which in use["given"])
+        names = (use["exporter"], use["module"], use["name"])
+        taken = Taken(*names, use["place"], use["kind"], path, when, given, use["caught"])
+        if taken not in seen and max(map(len, (*names, use["scope"]))) <= MAX_NAME:
+            seen.add(taken)
+            yield taken, use["line"], use["scope"]

@@ -135,7 +135,7 @@ class Refresh:
         engines = sorted(self._engines(pages, old)) if any(job.reading.package in ranges.READERS for job in jobs) else []
         for harvested in self._read_all(jobs, engines):
             kept[harvested.package].append(_best(harvested, known[harvested.package]))
-        named = self._names({one.package: pages[one.package] for one in wanted if one.package in pages}, old, full=full)
+        named = self._names({one.package: pages[one.package] for one in wanted if one.package in pages}, old, kept, full=full)
         derived = _joined(old, kept, self.today, named)
         missing_rows = store.lost(old, derived)
         if missing_rows and not may_lose:
@@ -170,12 +170,20 @@ class Refresh:
         reading = next(one for one in READINGS if one.package == ENGINE)
         return set(self._pages([reading]).get(reading.package, {}))
 
-    def _names(self, pages: Mapping[str, Mapping[Version, list[File]]], old: Derived, *, full: bool) -> dict[str, Tables]:
+    def _names(
+        self,
+        pages: Mapping[str, Mapping[Version, list[File]]],
+        old: Derived,
+        read_now: Mapping[str, list[Harvested]],
+        *,
+        full: bool,
+    ) -> dict[str, Tables]:
         """The tables of names of the packages that have some."""
         surfaces = Surfaces(self.client, self.journal, self.today, self.tell, CONNECTIONS)
         due = {one.package for one in NAMED}
         jobs = {one.package: list(jobs_of(one, pages[one.package])) for one in READINGS if one.package in due & set(pages)}
-        found = surfaces.run(jobs, old, full=full)
+        unread = {(name, one.release.version) for name, rows in read_now.items() for one in rows if one.release.unread}
+        found = surfaces.run(jobs, old, unread, full=full)
         self._troubles += surfaces.troubles
         self._named = surfaces.read
         return found

@@ -68,7 +68,7 @@ def of(matrix: Matrix) -> Derived:
     packages = {name: package for name in matrix.packages() if (package := matrix.package(name)) is not None}
     ranges = tuple(row for name in TRAINERS for row in matrix.code_ranges(name))
     exports = {name: table for name in packages if (table := matrix.exports(name)) is not None}
-    uses = {name: table for name in packages if (table := matrix.uses(name)) is not None}
+    uses = {name: taken for name in packages if (taken := matrix.uses(name)) is not None}
     return Derived(packages, matrix.torch_releases(), matrix.vllm_releases(), ranges, exports, uses)
 
 
@@ -86,7 +86,8 @@ def lost(old: Derived, new: Derived) -> list[str]:
     for what, before, after in (("the names of", old.exports, new.exports), ("what code takes in", old.uses, new.uses)):
         for name, table in before.items():
             kept = {one.version for one in after[name].releases} if name in after else set()
-            found += [f"{what} {name} {one.version}" for one in table.releases if one.version not in kept]
+            there = {one.version for one in new.packages[name].releases} if name in new.packages else set()
+            found += [f"{what} {name} {one.version}" for one in table.releases if one.version in there - kept]
     return found
 
 
@@ -113,7 +114,9 @@ def write(folder: str, derived: Derived, claims: Mapping[str, Iterable[Claim]]) 
 
 def encoded(table: Exports | Uses) -> bytes:
     """A table of names as its file holds it."""
-    header = NamesHeader(package=table.package, imported_as=table.imported_as, generator=GENERATOR, releases=table.releases)
+    header = NamesHeader(
+        package=table.package, imported_as=table.imported_as, generator=GENERATOR, reader=table.reader, releases=table.releases
+    )
     return packed_rows(header, table.modules.values() if isinstance(table, Exports) else table.rows)
 
 

@@ -10,14 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.harvest.archive import Wheel
-from envdoctor.harvest.naming import Having, Line, Taking, questions
+from envdoctor.harvest.naming import READER, Having, Line, Taking, questions
 from envdoctor.harvest.plan import EXPORTED, NAMED
 from envdoctor.harvest.remote import Unreadable
 from envdoctor.harvest.texts import texts
 from envdoctor.nametables import NamedRelease
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterator, Mapping
     from concurrent.futures import Future
 
     from envdoctor.harvest.jobs import Job
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from envdoctor.harvest.texts import Texts
     from envdoctor.nametables import Exports, Uses
 
-NO_WHEEL = "it has no wheel"
-
 
 class Tables(NamedTuple):
     """The tables of one package, as far as it has them."""
@@ -41,7 +39,7 @@ class Tables(NamedTuple):
     def known(self, named: Named) -> dict[str, NamedRelease]:
         """The releases that are in all tables which the package should have."""
         wanted = [table for table, due in ((self.exports, named.exports), (self.uses, named.takes)) if due]
-        if any(table is None for table in wanted):
+        if any(table is None or table.reader != READER for table in wanted):
             return {}
         (first, *others) = [{one.version: one for one in table.releases} for table in wanted if table is not None]
         return {version: one for version, one in first.items() if all(other.get(version) == one for other in others)}
@@ -66,9 +64,13 @@ class Surfaces:
         self.connections = connections
         self.read = 0
         self.troubles: list[str] = []
+        self._unread: Collection[tuple[str, str]] = ()
 
-    def run(self, jobs: Mapping[str, list[Job]], old: Derived, *, full: bool = False) -> dict[str, Tables]:
-        """The tables of the packages that have jobs, by package."""
+    def run(
+        self, jobs: Mapping[str, list[Job]], old: Derived, unread: Collection[tuple[str, str]] = (), *, full: bool = False
+    ) -> dict[str, Tables]:
+        """The tables of the packages that have jobs, by package. What is ``unread`` was told already: it is not tried again."""
+        self._unread = unread
         found: dict[str, Tables] = {}
         for named in NAMED:
             if named.package in jobs:
@@ -82,16 +84,12 @@ class Surfaces:
 
     def _package(self, named: Named, jobs: list[Job], known: Tables, before: Tables, importers: list[Uses]) -> Tables:
         there = known.known(named)
-        kept, missing = [], []
-        for job in jobs:
-            one = there.get(job.row.version)
-            same = one is not None and job.file.sha256 is not None and (one.file, one.sha256) == (job.file.name, job.file.sha256)
-            (kept if same else missing).append(job)
+        kept, missing = self._divided(named, jobs, there)
         self.tell.page(f"names of {named.package}", len(missing), len(kept))
         releases = [there[job.row.version] for job in kept] + [_release(job, self.today) for job in missing]
         having, taking = _begun(releases, known)
         asked = {question for uses in importers for question in questions(uses, named.imported_as)}
-        failed = set()
+        failed = {version for package, version in self._unread if package == named.package}
         for job, future in self._fetched(missing, named):
             version = job.row.version
             try:
@@ -118,6 +116,18 @@ class Surfaces:
             self.journal.add_tables(named.package, tables.exports, tables.uses)
         return tables
 
+    def _divided(self, named: Named, jobs: list[Job], there: Mapping[str, NamedRelease]) -> tuple[list[Job], list[Job]]:
+        """What is known, and what is to be read: of a release without a wheel nothing can be told."""
+        kept: list[Job] = []
+        missing: list[Job] = []
+        for job in jobs:
+            one = there.get(job.row.version)
+            if one is not None and job.file.sha256 is not None and (one.file, one.sha256) == (job.file.name, job.file.sha256):
+                kept.append(job)
+            elif job.file.kind == "wheel" and (named.package, job.row.version) not in self._unread:
+                missing.append(job)
+        return kept, missing
+
     def _fetched(self, jobs: list[Job], named: Named) -> Iterator[tuple[Job, Future[Texts]]]:
         """The files of releases in order, some of them on their way already."""
         pool = ThreadPoolExecutor(self.connections)
@@ -132,8 +142,6 @@ class Surfaces:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _fetch(self, job: Job, named: Named) -> Texts:
-        if job.file.kind != "wheel":
-            raise Unreadable(NO_WHEEL)
         return texts(Wheel(self.client, job.file.url), named.imported_as)
 
 
@@ -150,9 +158,9 @@ def _begun(releases: list[NamedRelease], known: Tables) -> tuple[Having, Taking]
 
 
 def _keep(having: Having, taking: Taking, known: Tables, only: Container[str] | None = None) -> None:
-    if known.exports is not None:
+    if known.exports is not None and known.exports.reader == READER:
         having.keep(known.exports, only)
-    if known.uses is not None:
+    if known.uses is not None and known.uses.reader == READER:
         taking.keep(known.uses, only)
 
 

@@ -24,6 +24,7 @@ class Exporter:
         self._surfaces = {}
         self._children = None
         self._places = {}
+        self._stems = {}
         self._scans = {}
         self._fallbacks = None
 
@@ -69,14 +70,20 @@ class Exporter:
                 return "package", path + "/__init__" + SOURCE
             if any(one.startswith("__init__.") and one.endswith(COMPILED_ENDS) for one in inside):
                 return "compiled", path
-        for one in here:
-            if one.startswith(name + ".") and one.endswith(COMPILED_ENDS):
-                return "compiled", path
+        if name in self._compiled(folder):
+            return "compiled", path
         if name + SOURCE in here:
             return "module", path + SOURCE
         if name in here and inside:
             return "namespace", path
         return None
+
+    def _compiled(self, folder):
+        """Names of the compiled modules in a folder."""
+        if folder not in self._stems:
+            here = self.listing(folder)
+            self._stems[folder] = frozenset(one.split(".")[0] for one in here if one.endswith(COMPILED_ENDS))
+        return self._stems[folder]
 
     def modules(self):
         """Dotted names of all modules that have a file."""

@@ -191,14 +191,15 @@ def _against(answer: Reasons, width: int) -> Iterator[str]:
 def _names(taken: Taken, width: int) -> Iterator[str]:
     """The names that one package takes from another and that are not there, the worst first."""
     first, *others = (*taken.at("module"), *taken.at("function"))
-    verb, what, where = _taking(first)
+    verb, what, where = _taking(taken, first)
     word = "BROKEN" if taken.breaks() else "doubtful"
     head = f"{word:<7} {taken.importer} {verb} {what} ({where}): {_since(first, taken.exporter)}"
     yield from textwrap.wrap(harmless(head), width, subsequent_indent="        ", break_on_hyphens=False)
-    why = "That import fails." if taken.breaks() else "It fails when that is called."
+    alone = "Only what is in that file fails: it is loaded by itself, when it is asked for."
+    why = "That import fails." if first.breaks() else alone if first.place == "module" else "It fails when that is called."
     yield from _told(why, width)
     for one in others[:MANY_NAMES]:
-        verb, what, where = _taking(one)
+        verb, what, where = _taking(taken, one)
         yield from _told(harmless(f"{verb} {what} ({where}): {_since(one, taken.exporter)}"), width, "and")
     if len(others) > MANY_NAMES:
         yield from _told(f"{plural(len(others) - MANY_NAMES, 'other name')}; --format json lists them", width, "and")
@@ -209,20 +210,22 @@ def _names(taken: Taken, width: int) -> Iterator[str]:
         yield from _told(f"{brief(source.where)} (read {source.read})", width, "source")
 
 
-def _taking(lack: Lack) -> tuple[str, str, str]:
+def _taking(taken: Taken, lack: Lack) -> tuple[str, str, str]:
     """What is done with a name, the name, and where."""
     use = lack.use
     owner, bracket, keyword = use.name.partition("(")
     if bracket:
         verb, what = "passes", f"{keyword.rstrip(')')} to {use.module}.{owner}"
-    elif "." in use.name:
-        verb, what = "patches", f"{use.module}.{use.name}"
+    elif use.kind in {"patch", "attribute"}:
+        verb, what = "patches" if use.kind == "patch" else "looks up", f"{use.module}.{use.name}"
     elif use.name:
         verb, what = "imports", f"{use.name} from {use.module}"
     else:
         verb, what = "imports", use.module
-    run = {"module": "at module level", "guarded": "under a guard"}.get(use.place, f"when {use.scope or 'a function'} runs")
-    return verb, what, f"{use.file}, {run}"
+    run = {"module": "at module level", "guarded": "under a guard"}.get(lack.place, f"when {use.scope or 'a function'} runs")
+    files = taken.files(lack)
+    more = f" and {plural(len(files) - 1, 'other file')}" if len(files) > 1 else ""
+    return verb, what, f"{files[0]}{more}, {run}"
 
 
 def _since(lack: Lack, exporter: str) -> str:
@@ -245,7 +248,7 @@ def _joined(one: Taken, *, verbose: bool) -> str:
         text += f", {one.undecided} cannot be told"
     if guarded:
         text += f", {len(guarded)} under a guard are not"
-        text += f" ({', '.join(_taking(lack)[1] for lack in guarded)})" if verbose else ""
+        text += f" ({', '.join(_taking(one, lack)[1] for lack in guarded)})" if verbose else ""
     return f"{text} (linked, {max(source.read for source in one.sources)})"
 
 
@@ -375,7 +378,7 @@ def _lack_document(lack: Lack) -> dict[str, Any]:
     return {
         "module": use.module,
         "name": use.name,
-        "place": use.place,
+        "place": lack.place,
         "file": use.file,
         "line": use.line,
         "scope": use.scope,

@@ -8,6 +8,7 @@ import msgspec
 
 from envdoctor.harvest import store
 from envdoctor.harvest.compare import MANY, differences
+from envdoctor.nametables import Exports, NamedRelease, Uses
 from envdoctor.rows import Package, Release
 from tests.harvest.test_store import derived, package, range_row, torch_row, vllm_row
 
@@ -100,3 +101,18 @@ def test_builds_and_ranges_are_told_when_new_or_changed() -> None:
         "vllm 0.7.0 is now built for CUDA 13, sm_90, glibc 2.28; was CUDA 12, sm_90, glibc 2.28",
         "the code of trl 1.0 accepts vllm >=0.8, accepted >=0.7",
     ]
+
+
+def test_names_are_told_by_release_and_not_one_by_one() -> None:
+    def data(*versions: str) -> store.Derived:
+        releases = tuple(NamedRelease(version=one, file="f.whl", sha256=None, read="2026-11-25") for one in versions)
+        exports = {"vllm": Exports("vllm", "vllm", 1, releases, {})} if versions else {}
+        return store.Derived(exports=exports, uses={"trl": Uses("trl", "trl", 1, releases, ())} if versions else {})
+
+    assert told(data("1.0", "1.1"), data("1.0", "1.1")) == []
+    assert told(data(), data("1.0", "1.1")) == [
+        "the Python names of vllm 1.0 to 1.1 (2) are known now", "what the code of trl 1.0 to 1.1 (2) takes is known now",
+    ]  # fmt: skip
+    assert told(data("1.0", "1.1"), data("1.1")) == [
+        "the Python names of vllm 1.0 are known no more", "what the code of trl 1.0 takes is known no more",
+    ]  # fmt: skip

@@ -17,7 +17,7 @@ from envdoctor.harvest import store
 from envdoctor.harvest.journal import JOURNAL
 from tests.cli.test_cli import run
 from tests.factory import healthy
-from tests.harvest.samples import metadata
+from tests.harvest.samples import metadata, wheel
 from tests.harvest.server import saying
 from tests.harvest.stock import PACKAGES, TRL_CODE, VLLM, add_trl, add_vllm, contents, refreshed, stock
 from tests.probe.samples import put
@@ -57,7 +57,7 @@ def test_a_refresh_says_what_it_read_and_wrote_and_what_changed(index: Index, tm
     stock(index)
     done = refresh(index, tmp_path / "data", *NAMES)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("8 releases read, 0 unchanged; ")
+    assert done.stdout.startswith("8 releases read, 0 unchanged, the Python names of 4 releases; ")
     assert f"Written to {tmp_path / 'data'}.\n" in done.stdout
     assert "  vllm is read now: 2 releases\n" in done.stdout
     assert "  torch 2.5.1 is built with CUDA 12.4, sm_80 sm_90 compute_90, glibc 2.28, C++11 ABI old\n" in done.stdout
@@ -82,14 +82,14 @@ def test_what_could_not_be_read_is_told_on_standard_error_and_exits_with_1(index
 def test_many_troubles_and_changes_are_cut(index: Index, tmp_path: Path) -> None:
     for minor in range(30):
         index.add("numpy", f"numpy-1.{minor}-py3-none-any.whl", b"damaged")
-        index.add("peft", f"peft-1.{minor}-py3-none-any.whl", b"", metadata=metadata("peft", f"1.{minor}"))
-    done = refresh(index, tmp_path, "--package", "numpy", "--package", "peft")
+        index.add("ray", f"ray-1.{minor}-py3-none-any.whl", b"", metadata=metadata("ray", f"1.{minor}"))
+    done = refresh(index, tmp_path, "--package", "numpy", "--package", "ray")
     assert done.returncode == 1
     assert done.stderr.count("could not be read: numpy-1.") == 20
     assert "... and 10 more could not be read\n" in done.stderr
     for minor in range(30):
-        index.add("peft", f"peft-2.{minor}-py3-none-any.whl", b"", metadata=metadata("peft", f"2.{minor}"))
-    done = refresh(index, tmp_path, "--package", "peft")
+        index.add("ray", f"ray-2.{minor}-py3-none-any.whl", b"", metadata=metadata("ray", f"2.{minor}"))
+    done = refresh(index, tmp_path, "--package", "ray")
     assert "  ... 10 more changed; envdoctor matrix diff says what\n" in done.stdout
 
 
@@ -246,7 +246,8 @@ def test_an_interrupted_refresh_says_so_and_the_same_command_goes_on(index: Inde
 
 
 def test_without_a_folder_the_users_own_data_is_written_over_the_shipped_one_and_used(index: Index, tmp_path: Path) -> None:
-    index.add("peft", "peft-99.0-py3-none-any.whl", b"", metadata=metadata("peft", "99.0", "torch>=2"))
+    said = metadata("peft", "99.0", "torch>=2")
+    index.add("peft", "peft-99.0-py3-none-any.whl", wheel("peft", "99.0", said, {"peft/__init__.py": b"x = 1\n"}), metadata=said)
     done = refresh(index, None, "--package", "peft", cwd=tmp_path)
     assert done.returncode == 2
     assert "the index no longer has what is known of" in done.stderr, "the shipped releases count as known"
