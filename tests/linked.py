@@ -61,5 +61,13 @@ def use(name: str, **more: Any) -> NameUse:
 
 def names(*missing: NameUse) -> Names:
     """What the section of this name says."""
-    pairs = (NamePair(importer="trl", exporter="vllm", names=12, undecided=0),)
+    pairs = tuple(
+        NamePair(importer=importer, exporter=exporter, names=count, undecided=0)
+        for importer, exporter, count in (
+            ("trl", "vllm", 12),
+            ("trl", "transformers", 40),
+            ("trl", "accelerate", 8),
+            ("vllm", "transformers", 90),
+        )
+    )
     return Names(pairs=Known(pairs, "source text"), missing=Known(missing, "source text"), seconds=0.1)
