@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import zlib
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -278,3 +279,33 @@ def test_a_hostile_package_name_never_becomes_a_path(tmp_path: Path) -> None:
 def test_a_specifier_too_long_to_be_meant_is_refused_before_python_refuses_its_numbers() -> None:
     with pytest.raises(InvalidSpecifier, match="5002 characters"):
         admits(">=" + "1" * 5000, Version("1"))
+
+
+NAMES = sorted((Path(DATA) / "claims" / "derived" / "names").glob("*/*.jsonl.gz"))
+
+
+@pytest.mark.parametrize("path", NAMES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_table_of_names_says_from_which_wheels_it_was_read_and_when(path: Path) -> None:
+    package = path.name.removesuffix(".jsonl.gz")
+    table = MATRIX.exports(package) if path.parent.name == "exports" else MATRIX.uses(package)
+    known = MATRIX.package(package)
+    assert table is not None
+    assert known is not None
+    rows = {one.version: (one.file, one.sha256) for one in known.releases}
+    assert len(table.releases) > 10
+    for one in table.releases:
+        assert (one.file, one.sha256) == rows[one.version]
+        assert date(2024, 1, 1) <= date.fromisoformat(one.read) <= date.today()  # noqa: DTZ011 - a calendar day
+    assert not INDEX.search(zlib.decompress(path.read_bytes(), zlib.MAX_WBITS | 16).decode())
+
+
+def test_the_tables_of_names_stay_small_and_a_check_reads_none_of_them() -> None:
+    assert len(NAMES) == 16
+    assert sum(path.stat().st_size for path in NAMES) < 1_500_000
+    matrix = Matrix()
+    for subject in matrix.subjects():
+        for topic in TOPICS:
+            matrix.claims(subject, topic)
+    matrix.torch_releases()
+    matrix.vllm_releases()
+    assert not any("/names/" in one for one in matrix.consulted)

@@ -142,7 +142,8 @@ def test_any_plan_is_judged_and_what_holds_is_not_said_to_break(wishes: dict[str
     answer = reasons(wishes, MATRIX)
     assert answer.named == wishes
     assert answer.works() == (
-        not answer.clashes and not answer.gone and all(one.severity is not Severity.ERROR for one in answer.broken)
+        not (answer.clashes or answer.gone or any(one.breaks() for one in answer.taken))
+        and all(one.severity is not Severity.ERROR for one in answer.broken)
     )
     named = {name for name in wishes if name not in PLACES} | set(answer.brought)
     for one in answer.held:

@@ -198,13 +198,16 @@ def _names(taken: Taken, width: int) -> Iterator[str]:
     alone = "Only what is in that file fails: it is loaded by itself, when it is asked for."
     why = "That import fails." if first.breaks() else alone if first.place == "module" else "It fails when that is called."
     yield from _told(why, width)
-    for one in others[:MANY_NAMES]:
+    most = MANY_NAMES if taken.breaks() else 1
+    for one in others[:most]:
         verb, what, where = _taking(taken, one)
         yield from _told(harmless(f"{verb} {what} ({where}): {_since(one, taken.exporter)}"), width, "and")
-    if len(others) > MANY_NAMES:
-        yield from _told(f"{plural(len(others) - MANY_NAMES, 'other name')}; --format json lists them", width, "and")
+    if len(others) > most:
+        yield from _told(f"{plural(len(others) - most, 'other name')}; --format json lists them", width, "and")
     if taken.fits:
-        yield from _told("; ".join(f"{one.package} {one.version}" for one in taken.fits), width, "instead")
+        kept = (taken.importer, taken.exporter)
+        pairs = [(one, next(each for each in kept if each.partition(" ")[0] != one.package)) for one in taken.fits]
+        yield from _told("; ".join(f"{one.package} {one.version} with {other}" for one, other in pairs), width, "instead")
     yield from _told(LAYERS[Layer.LINKED], width, "known from")
     for source in taken.sources:
         yield from _told(f"{brief(source.where)} (read {source.read})", width, "source")

@@ -116,6 +116,7 @@ PLANS: dict[str, Mapping[str, str]] = {
     "why-it-works": {"vllm": "0.7.3", "torch": "2.5.1", "transformers": "4.50.3", "gpu": "h100", "driver": "550.54.15"},
     "why-a-driver-is-too-old": {"vllm": "0.24.0", "torch": "2.11.0", "driver": "535.161.08"},
     "why-two-clash": {"vllm": "0.16.0", "openrlhf": "0.9.4", "transformers": "4.57.6"},
+    "why-a-name-is-gone": {"trl": "0.25.0", "vllm": "0.12.0"},
     "why-nothing-is-known": {"vllm": "99.0"},
 }
 
@@ -131,7 +132,10 @@ def undated(answer: Reasons) -> Reasons:
         for one in answer.clashes
     )
     notes = tuple(msgspec.structs.replace(one, source=Source(one.source.where, TODAY)) for one in answer.notes)
-    return msgspec.structs.replace(answer, held=held, broken=broken, clashes=clashes, notes=notes, data_as_of=TODAY)
+    taken = tuple(
+        msgspec.structs.replace(one, sources=tuple(Source(each.where, TODAY) for each in one.sources)) for one in answer.taken
+    )
+    return msgspec.structs.replace(answer, held=held, broken=broken, clashes=clashes, notes=notes, taken=taken, data_as_of=TODAY)
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -165,3 +169,19 @@ def test_the_document_of_why_says_the_same(name: str) -> None:
     assert [one["package"] for one in document["clashes"]] == [one.package for one in answer.clashes]
     assert len(document["held"]) == len(answer.held)
     assert msgspec.json.decode(msgspec.json.encode(document)) == document
+
+
+def test_the_document_of_why_lists_every_missing_name_with_its_file_and_since_when_it_is_gone() -> None:
+    (joint,) = [
+        one
+        for one in tables.why_document(reasons(PLANS["why-a-name-is-gone"], MATRIX))["names"]
+        if one["importer"] == "trl 0.25.0"
+    ]
+    assert (joint["exporter"], joint["layer_of_truth"]) == ("vllm 0.12.0", "linked")
+    gone = [one for one in joint["missing"] if one["name"] == "GuidedDecodingParams"]
+    assert "trl/trainer/grpo_trainer.py" in {one["file"] for one in gone}
+    for one in gone:
+        assert (one["module"], one["place"], one["last_in"], one["gone_since"], one["again_in"]) == (
+            "vllm.sampling_params", "module", "0.11.2", "0.12.0", None,
+        )  # fmt: skip
+    assert {one["package"] for one in joint["instead"]} == {"trl", "vllm"}
