@@ -34,7 +34,9 @@ ROWS = (
     ModuleRow(module="x", there=(0, 3), always="a b", names=(((0, 1, 2, 3), "c d"),)),
     ModuleRow(module="x.y", there=(1, 3), open=(2, 3), asked=(("K.m", (1, 2), (2, 3), ()),), unsure=(((1, 2), "u"),)),
 )
-USE = UseRow(exporter="y", module="y.z", name="n", place="module", kind="name", file="x/a.py", line=3, at=(0, 2), when=(("y", ">=", "1"),))
+USE = UseRow(
+    exporter="y", module="y.z", name="n", place="module", kind="name", file="x/a.py", line=3, at=(0, 2), when=(("y", ">=", "1"),)
+)
 
 
 def gz(data: bytes) -> bytes:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from envdoctor.facts import Known, Unknown
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
-from envdoctor.lifetimes import fitting_exporters, fitting_importers, lifetime, nearest
+from envdoctor.lifetimes import LEAVES, fitting_exporters, fitting_importers, lifetime, nearest
 from envdoctor.pins import said
 from envdoctor.takings import import_names, in_data, planned, unread
 from envdoctor.views import distributions, parsed
@@ -46,8 +46,6 @@ EXPLAINED_BY = ("ED401", "ED402", "ED201", "ED204", "ED205", "ED206", "ED208")
 
 SOURCE = Source("https://docs.python.org/3/reference/import.html", "2026-11-25")
 SEVERITY = {"module": Severity.ERROR, "function": Severity.WARNING, "guarded": Severity.INFO}
-ONE_OF_MANY = ("vllm/model_executor/models/",)
-"""Folders of which each file is imported only for its own model: where one fails, the others work."""
 SHOWN = 8
 
 
@@ -93,8 +91,8 @@ def finding(facts: Facts, matrix: Matrix, pair: tuple[Distribution, Distribution
 
 
 def severity(use: NameUse) -> Severity:
-    """By when the line runs; what only one of many models needs is information."""
-    return Severity.INFO if use.file.startswith(ONE_OF_MANY) else SEVERITY[use.place]
+    """By when the line runs; what only one of many models, or an adapter for another release, needs is information."""
+    return Severity.INFO if use.file.startswith(LEAVES) else SEVERITY[use.place]
 
 
 def spoken(use: NameUse) -> str:
@@ -125,8 +123,8 @@ def why(use: NameUse, ours: Distribution, theirs: Distribution) -> str:
     error = f"cannot import name '{use.name}' from '{use.module}'" if use.name.isidentifier() else f"no {spoken(use)}"
     if not use.name:
         error = f"No module named '{use.module}'"
-    if use.file.startswith(ONE_OF_MANY):
-        return f'Only the model in {use.file} fails to load: "{error}".'
+    if use.file.startswith(LEAVES):
+        return f'Only {use.file} fails to load, where something asks for it: "{error}".'
     if use.place == "module":
         return f'Importing {use.file.removesuffix(".py").replace("/", ".")} fails: "{error}".'
     if use.place == "function":
