@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .names_judge import FAILS, Judged, Table, foretell, taken_from_third, truth_of, units
 from .names_measure import statements_of
-from .names_predict import exporter_of, holds, uses_of
+from .names_predict import exporter_of, runs_in, uses_of
 from .names_walk import module_of
 
 if TYPE_CHECKING:
@@ -62,19 +62,23 @@ def compare(workshop: Workshop, truths: list[dict[str, Any]]) -> tuple[list[Pair
 
 def _of_importer(workshop: Workshop, truth: dict[str, Any], pin: str, run: dict[str, Any]) -> list[Pair]:
     exporters: dict[str, str] = truth["exporters"]
-    versions = truth["versions"] | {"python": PYTHON}
+    versions = truth.get("versions", {"torch": "2.13.0"}) | truth["exporters"] | {"python": PYTHON}
     folder = workshop.path("src", pin)
     told = uses_of(folder, pin.partition("==")[0])
     pairs = {name: Pair(pin, f"{name}=={version}", truth["row"]) for name, version in exporters.items()}
     statements = statements_of(workshop, pin, frozenset(exporters))
     finished = frozenset(one.file for one in statements if run["last"].get(module_of(one.file), run) is None)
+
+    def status(module: str, name: str) -> str:
+        package = module.split(".", maxsplit=1)[0]
+        return str(exporter_of(workshop.path("src", f"{package}=={exporters[package]}"), package).status(module, name))
+
     for unit in units(statements):
         name = unit.statement.exporter
         exported = workshop.path("src", f"{name}=={exporters[name]}")
         third = truth["direct"].get(unit.key) == "missing" and _third(exported, unit.statement.module, unit.name)
         happened = truth_of(unit, truth["direct"], run, finished, third)
-        reader = exporter_of(exported, name)
-        said = foretell(unit, told.get((name, unit.statement.file), ()), reader.status, lambda when: holds(when, versions))
+        said = foretell(unit, told.get((name, unit.statement.file), ()), status, lambda use: runs_in(use, status, versions))
         pairs[name].judged.append(Judged(unit, happened, said))
     return list(pairs.values())
 

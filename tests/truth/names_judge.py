@@ -159,25 +159,25 @@ def _part(right: int, wrong: int) -> float:
     return right / (right + wrong) if right + wrong else 1.0
 
 
-def foretell(unit: Unit, uses: Iterable[dict[str, Any]], status: Callable[[str, str], str], holds: Callable[[Any], bool]) -> str:
+def foretell(
+    unit: Unit, uses: Iterable[dict[str, Any]], status: Callable[[str, str], str], runs: Callable[[dict[str, Any]], bool | None]
+) -> str:
     """What the reader of the importer (``uses``) and the reader of the exporter (``status``) say together of one unit.
 
-    ``uses`` are those of the unit's file; ``holds`` decides a list of version guards in the environment at hand.
+    ``uses`` are those of the unit's file; ``runs`` decides whether one runs in the environment at hand.
     """
     statement = unit.statement
-    answers = []
-    for use in uses:
-        if (
-            use["module"] != statement.module
-            or not statement.line <= use["line"] <= statement.end
-            or use["name"] not in (unit.name, "")
-        ):
-            continue
-        if use["place"] != "module":
-            answers.append(use["place"])
-        elif not holds(use["when"]):
-            answers.append("version")
-        else:
-            said = status(use["module"], use["name"])
-            answers.append(FAILS if said == "missing" else said)
+    here = [use for use in uses if use["module"] == statement.module and statement.line <= use["line"] <= statement.end]
+    answers = [_of_use(use, status, runs) for use in here if use["name"] in {unit.name, ""}]
     return FAILS if FAILS in answers else (answers[-1] if answers else "not seen")
+
+
+def _of_use(use: dict[str, Any], status: Callable[[str, str], str], runs: Callable[[dict[str, Any]], bool | None]) -> str:
+    said = status(use["module"], use["name"])
+    if said != "missing":
+        return said
+    if use["place"] != "module":
+        return str(use["place"])
+    if use["caught"] and status(use["module"], "") == "missing":
+        return "guarded"
+    return {True: FAILS, False: "does not run", None: "unknown condition"}[runs(use)]

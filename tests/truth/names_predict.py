@@ -7,11 +7,9 @@ from collections import defaultdict
 from typing import Any
 
 from envdoctor.probe.exporting import Exporter
-from envdoctor.probe.importing import uses
-from envdoctor.probe.sourcetree import Folder
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
+from envdoctor.probe.importing import runs, uses
 from envdoctor.probe.machine import Machine
+from envdoctor.probe.sourcetree import Folder
 
 from .names_table import EXPORTERS
 
@@ -22,7 +20,7 @@ def exporter_of(folder: str, package: str) -> Any:
     return Exporter(Folder(Machine(), folder), package)
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=1)
 def uses_of(folder: str, package: str) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """{(exporter, file): what the importer takes from it there}."""
     found = defaultdict(list)
@@ -31,13 +29,7 @@ def uses_of(folder: str, package: str) -> dict[tuple[str, str], list[dict[str, A
     return dict(found)
 
 
-def holds(when: list[list[str]], versions: dict[str, str]) -> bool:
-    """Whether the version guards that a statement stands under let it run; a guard on a package that is not there does not."""
-    for package, operator, version in when:
-        there = versions.get(package.replace("_", "-").lower())
-        try:
-            if there is None or not SpecifierSet(f"{operator}{version}").contains(there, prereleases=True):
-                return False
-        except InvalidSpecifier:
-            return False
-    return True
+def runs_in(use: dict[str, Any], status: Any, versions: dict[str, str]) -> bool | None:
+    """Whether a use runs where these distributions are installed; None where that cannot be told."""
+    answer: bool | None = runs(use, status, {name.replace("-", "_"): version for name, version in versions.items()})
+    return answer

@@ -54,6 +54,8 @@ def _head(date: str, pairs: list[Pair], rows: int) -> Iterator[str]:
     yield f"| units judged | {sum(table.counts.values()):,} |"
     yield f"| units not judged (reasons below) | {sum(table.left_out.values()):,} |"
     yield f"| units that really fail | {table.positives:,}: {len(names)} different names, {len(table.broken)} with the exporter's release |"
+    for why, (all_of_it, foretold) in sorted(_positives(pairs).items()):
+        yield f"| of these: {why} | {all_of_it:,}, of which {foretold:,} are foretold |"
     yield f"| foretold and real (TP) | {table.counts['TP']:,} |"
     yield f"| foretold, not real (FP) | {table.counts['FP']:,} |"
     yield f"| real, not foretold (FN) | {table.counts['FN']:,} |"
@@ -65,6 +67,14 @@ def _head(date: str, pairs: list[Pair], rows: int) -> Iterator[str]:
         f"{distinct.recall:.4f}, {distinct.positives:,} that fail |"
     )
     yield ""
+
+
+def _positives(pairs: list[Pair]) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for one in (one for pair in pairs for one in pair.judged if one.kind in {"TP", "FN"}):
+        count, foretold = found.get(one.truth.why, (0, 0))
+        found[one.truth.why] = (count + 1, foretold + (one.kind == "TP"))
+    return found
 
 
 def _distinct(pairs: list[Pair]) -> Table:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 EXPORTERS = ("vllm", "transformers", "accelerate", "peft")
 TORCH = "torch==2.13.0"
-UNDATED = ("torch", "setuptools", "sympy", "pyairports")
+UNDATED = ("torch", "triton", "setuptools", "sympy", "pyairports")
 """Taken from today, whatever the date: one torch for all environments, and what it needs to be installed."""
-LEFT_OUT = ("torchvision", "torchaudio", "triton", "xformers", "vllm-flash-attn", "flashinfer-python", "deepspeed")
+LEFT_OUT = ("torchvision", "torchaudio", "xformers", "vllm-flash-attn", "flashinfer-python", "deepspeed")
 """Requirements that need the CUDA build of torch, or a compiler; no name is judged against them."""
-USUAL = ("accelerate", "peft", "datasets", "rich", "hydra-core", "codetiming", "tensordict", "pandas", "wandb", "dill")
-"""What the trainers import from third packages, so that few stand-ins are needed."""
+USUAL = ("triton", "accelerate", "peft", "datasets", "rich", "hydra-core", "codetiming", "tensordict", "pandas", "wandb", "dill")
+"""What importers and exporters import from third packages without asking for it, so that few stand-ins are needed."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
 import sys
 import tempfile
@@ -13,7 +14,6 @@ from .names_measure import measure
 from .names_report import page, total
 from .names_table import ENVIRONMENTS, REASONS
 
-DATE = "2026-11-25"
 LEAST_PAIRS, LEAST_PRECISION, LEAST_RECALL = 40, 0.98, 0.95
 
 
@@ -28,7 +28,8 @@ def main(words: list[str] | None = None) -> int:
     rows = tuple(one for one in ENVIRONMENTS if not told.rows or one.name.startswith(tuple(told.rows)))
     truths = measure(workshop, rows)
     pairs, modules = compare(workshop, truths)
-    text = page(DATE, pairs, modules, REASONS, len(truths))
+    today = datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
+    text = page(today, pairs, modules, REASONS, len(truths))
     if told.page:
         with open(told.page, "w", encoding="utf-8") as stream:
             stream.write(text)

@@ -67,7 +67,7 @@ def test_a_name_is_taken_from_a_third_package_only_where_an_import_binds_it() ->
     assert taken_from_third(source, "cupy", "vllm")
 
 
-USE = {"module": "vllm.config", "name": "EngineConfig", "line": 3, "place": "module", "when": []}
+USE = {"module": "vllm.config", "name": "EngineConfig", "line": 3, "place": "module", "caught": "", "runs": True}
 
 
 @pytest.mark.parametrize(
@@ -80,15 +80,17 @@ USE = {"module": "vllm.config", "name": "EngineConfig", "line": 3, "place": "mod
         ({"name": "Other"}, "not seen"),
         ({"module": "vllm"}, "not seen"),
         ({"place": "guarded"}, "guarded"),
-        ({"when": [["vllm", ">=", "1"]]}, "version"),
+        ({"runs": False}, "does not run"),
+        ({"runs": None}, "unknown condition"),
+        ({"caught": "module"}, "guarded"),
     ],
 )
 def test_a_use_speaks_for_the_unit_at_its_lines_with_its_name(change: dict[str, Any], said: str) -> None:
-    assert foretell(UNIT, [USE | change], lambda _module, _name: "missing", lambda when: not when) == said
+    assert foretell(UNIT, [USE | change], lambda _module, _name: "missing", lambda use: use["runs"]) == said
 
 
 def test_a_use_that_the_exporter_decides_otherwise_is_no_failure() -> None:
-    assert foretell(UNIT, [USE], lambda _module, _name: "undecided", lambda _when: True) == "undecided"
+    assert foretell(UNIT, [USE], lambda _module, _name: "undecided", lambda _use: True) == "undecided"
 
 
 def judged(truth: str, foretold: str) -> Judged:
