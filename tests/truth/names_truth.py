@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import os
 import sys
 import tempfile
@@ -28,7 +28,7 @@ def main(words: list[str] | None = None) -> int:
     rows = tuple(one for one in ENVIRONMENTS if not told.rows or one.name.startswith(tuple(told.rows)))
     truths = measure(workshop, rows)
     pairs, modules = compare(workshop, truths)
-    today = datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
+    today = dt.datetime.now(tz=dt.timezone.utc).date().isoformat()
     text = page(today, pairs, modules, REASONS, len(truths))
     if told.page:
         with open(told.page, "w", encoding="utf-8") as stream:
