@@ -301,7 +301,7 @@ class Exporter:
         """(kind, node, module) of what the name means, followed through re-exports; None when it cannot be told."""
         for _hop in range(MAX_HOPS):
             surface = self.surface(module)
-            if surface is None:
+            if surface is None or name in surface.nested:
                 return None
             bindings = surface.bound.get(name, ())
             if surface.lazy is not None and name in surface.lazy.names and surface.lazy.names[name]:

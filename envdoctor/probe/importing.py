@@ -29,11 +29,7 @@ def uses(tree, package, exporters):
     """Every use that the package's files make of the exporters (import names), in the order of files and lines."""
     for path in tree.paths(package):
         if path.endswith(SOURCE):
-            try:
-                data = tree.read(path)
-            except (Missing, Trouble):
-                continue
-            for use in file_uses(data, path, exporters):
+            for use in file_uses(text(tree, path), path, exporters):
                 yield use
 
 
@@ -43,7 +39,7 @@ def file_uses(data, path, exporters):
     if not wanted:
         return []
     try:
-        return Reader(parsed(data), path, wanted).found
+        return Reader(parsed(data), data, path, wanted).found
     except (Unreadable, RecursionError):
         return []
 
@@ -84,8 +80,9 @@ class Context:
 class Reader:
     """Reads one file."""
 
-    def __init__(self, tree, path, exporters):
+    def __init__(self, tree, data, path, exporters):
         self.found = []
+        self.lines = data.split(b"\n")
         self.path = path
         self.exporters = frozenset(exporters)
         self.module, self.is_package = module_of(path)
@@ -95,7 +92,11 @@ class Reader:
             isinstance(node, ast.ImportFrom) and node.module == "__future__" and any(one.name == "annotations" for one in node.names)
             for node in tree.body
         )
-        self._block(tree.body, Context(names=Scope(tree, None, self._resolved, self.loaded)))
+        names = Scope(tree, None, self._resolved, self.loaded)
+        # a function or class whose text has none of these takes nothing
+        words = {name for name, meaning in names.taken.items() if meaning[0].split(".")[0] in self.exporters}
+        self.words = [word.encode() for word in words | self.exporters]
+        self._block(tree.body, Context(names=names))
 
     def _resolved(self, node):
         return absolute(self.module, self.is_package, node.module, node.level)
@@ -106,6 +107,8 @@ class Reader:
         for node in statements:
             if context is None:
                 return
+            if isinstance(node, FUNCTIONS + (ast.ClassDef,)) and not self._speaks(node):
+                continue
             if isinstance(node, FUNCTIONS):
                 self._function(node, context)
             elif isinstance(node, ast.ClassDef):
@@ -135,6 +138,12 @@ class Reader:
                 context = context.under(self._conditions(context).read(node.test)[0] or [])
             else:
                 self._plain(node, context)
+
+    def _speaks(self, node):
+        """Whether the text of a function or class, decorators included, has a word that may lead into an exporter."""
+        first = min([node.lineno] + [one.lineno for one in node.decorator_list])
+        text = b"\n".join(self.lines[first - 1 : node.end_lineno])
+        return any(word in text for word in self.words)
 
     def _plain(self, node, context):
         """Any other statement: its expressions, its patches, and the blocks in it (loops, match)."""
@@ -260,7 +269,7 @@ class Reader:
         parts.reverse()
         while parts and module + "." + parts[0] in self.loaded:
             module += "." + parts.pop(0)
-        if name and len(parts) > 1 and parts[0] == name and name[:1].islower():
+        if name and len(parts) > 1 and parts[0] == name and not name.lstrip("_")[:1].isupper():
             module += "." + parts.pop(0)  # from package import module, it seems
         return module, parts, bool(name)
 
@@ -272,7 +281,7 @@ class Reader:
         module, parts, imported = target
         if module.split(".")[0] in IMPORTS_ONLY or not parts:
             return True
-        if imported and parts[0][:1].isupper():
+        if imported and parts[0].lstrip("_")[:1].isupper():
             # the import itself is judged where it stands; what is read of a class counts when it is patched too
             if ".".join([module] + parts[:2]) in self.patched:
                 self._use("attribute", node, context, module, ".".join(parts[:2]))
@@ -286,7 +295,7 @@ class Reader:
         if not isinstance(target, ast.Attribute):
             return
         found = self._target(target, context)
-        if found is not None and len(found[1]) == 2 and found[1][0][:1].isupper():
+        if found is not None and len(found[1]) == 2 and found[1][0].lstrip("_")[:1].isupper():
             self._patched(found[0], found[1], node, context)
 
     def _patched(self, module, parts, node, context):
@@ -302,7 +311,7 @@ class Reader:
             self._use("module", node, context, literal, "")
         elif name == "setattr" and len(node.args) == 3 and isinstance(node.args[1], ast.Constant):
             found = self._target(first, context)
-            if found is not None and len(found[1]) == 1 and found[1][0][:1].isupper():
+            if found is not None and len(found[1]) == 1 and found[1][0].lstrip("_")[:1].isupper():
                 self._patched(found[0], found[1] + [str(node.args[1].value)], node, context)
         words = [word.arg for word in node.keywords if word.arg]
         if not words:
@@ -368,6 +377,24 @@ def is_main(test):
 def dotted(scope, name):
     """The qualified name of something in a scope."""
     return scope + "." + name if scope else name
+
+
+def answer(exporter, module, name):
+    """What the exporter says of a use: of a name, a member ("Worker.load_model") or a keyword ("LLM(model)")."""
+    if name.endswith(")"):
+        called, _, keyword = name[:-1].partition("(")
+        return exporter.accepts(module, called, keyword)
+    if "." in name:
+        return exporter.member(module, *name.split(".", 1))
+    return exporter.status(module, name)
+
+
+def text(tree, path):
+    """Bytes of a file, empty when it cannot be read."""
+    try:
+        return tree.read(path)
+    except (Missing, Trouble):
+        return b""
 
 
 def runs(use, status, installed):

@@ -8,7 +8,6 @@ import ast
 import re
 
 STRUCTURE = re.compile(r"import_structure$")
-ALL_LINE = re.compile(rb"^__all__", re.M)
 WORD = re.compile(r"[A-Za-z_]\w*$")
 REQUIRES = re.compile(rb"^@(?:requires|export)\b[^\n]*\n(?:[ \t)@][^\n]*\n|\n)*(?:class|def)[ \t]+(\w+)", re.M)
 LOOK_AROUND = re.compile(r"\(\?[^()]*\)|\\[a-zA-Z]")
@@ -176,9 +175,11 @@ def exported(data):
     names = set()
     if b"@requires" in data or b"@export" in data:
         names.update(name.decode("utf-8", "replace") for name in REQUIRES.findall(data))
-    starts = [found.start() for found in ALL_LINE.finditer(data)]
-    if starts:
-        lines = data[starts[-1] :].decode("utf-8", "replace").splitlines()
+    # the last such line counts; it stands near the end of a file
+    start = 0 if data.startswith(b"__all__") else -1
+    start = max(start, data.rfind(b"\n__all__") + 1 or start)
+    if start >= 0:
+        lines = data[start:].decode("utf-8", "replace").splitlines()
         if lines[0].endswith("]"):
             words = lines[0].split("=")[-1].strip(" []").split(",")
         else:

