@@ -12,7 +12,7 @@ import sys
 import sysconfig
 from typing import TYPE_CHECKING, Any
 
-from .names_table import EXPORTERS, LEFT_OUT, TORCH, UNDATED, USUAL
+from .names_table import EXPORTERS, LEFT_OUT, NOT_CACHED, TORCH, UNDATED, USUAL
 
 if TYPE_CHECKING:
     from .names_table import Environment
@@ -157,6 +157,6 @@ class Workshop:
     def take_down(self) -> None:
         """Delete the environment, and of the cache what no other environment shares."""
         if os.path.isdir(self.path("env")):
-            self.uv("cache", "clean", "-q", "vllm")
+            self.uv("cache", "clean", "-q", *NOT_CACHED)
         shutil.rmtree(self.path("env"), ignore_errors=True)
         shutil.rmtree(self.path("driver"), ignore_errors=True)

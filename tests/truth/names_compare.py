@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .names_judge import FAILS, Judged, Table, foretell, taken_from_third, truth_of, units
+from .names_judge import FAILS, Judged, Table, foretell, said_by_section, taken_from_third, truth_of, units
 from .names_measure import statements_of
-from .names_predict import exporter_of, runs_in, uses_of
+from .names_predict import exporter_of, runs_in, section, uses_of
 from .names_walk import module_of
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def _of_importer(workshop: Workshop, truth: dict[str, Any], pin: str, run: dict[
     statements = statements_of(workshop, pin, frozenset(exporters))
     finished = frozenset(one.file for one in statements if run["last"].get(module_of(one.file), run) is None)
 
+    missing = section(workshop.path("src"), pin, exporters, truth.get("versions", {"torch": "2.13.0"}))
+
     def status(module: str, name: str) -> str:
         package = module.split(".", maxsplit=1)[0]
         return str(exporter_of(workshop.path("src", f"{package}=={exporters[package]}"), package).status(module, name))
@@ -79,7 +81,7 @@ def _of_importer(workshop: Workshop, truth: dict[str, Any], pin: str, run: dict[
         third = truth["direct"].get(unit.key) == "missing" and _third(exported, unit.statement.module, unit.name)
         happened = truth_of(unit, truth["direct"], run, finished, third)
         said = foretell(unit, told.get((name, unit.statement.file), ()), status, lambda use: runs_in(use, status, versions))
-        pairs[name].judged.append(Judged(unit, happened, said))
+        pairs[name].judged.append(Judged(unit, happened, said, said_by_section(unit, missing)))
     return list(pairs.values())
 
 

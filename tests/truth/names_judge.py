@@ -104,7 +104,9 @@ class Judged:
     unit: Unit
     truth: Truth
     foretold: str
-    """"fails", or why not: "defined", "undecided", "guarded", "function", "version", "not seen"."""
+    """"fails", or why not: "defined", "undecided", "guarded", "function", "does not run", "unknown condition", "not seen"."""
+    section: bool = False
+    """Whether the probe's section ``names`` says so too: it has to say the same, by a shorter way."""
 
     @property
     def kind(self) -> str:
@@ -181,3 +183,14 @@ def _of_use(use: dict[str, Any], status: Callable[[str, str], str], runs: Callab
     if use["caught"] and status(use["module"], "") == "missing":
         return "guarded"
     return {True: FAILS, False: "does not run", None: "unknown condition"}[runs(use)]
+
+
+def said_by_section(unit: Unit, missing: Iterable[dict[str, Any]]) -> bool:
+    """Whether the section's uses that find nothing have this unit among those that run on import."""
+    statement = unit.statement
+    return any(
+        (use["file"], use["module"], use["place"]) == (statement.file, statement.module, "module")
+        and statement.line <= use["line"] <= statement.end
+        and use["name"] in {unit.name, ""}
+        for use in missing
+    )

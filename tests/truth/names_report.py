@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from .names_judge import Table
+from .names_judge import FAILS, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +66,11 @@ def _head(date: str, pairs: list[Pair], rows: int) -> Iterator[str]:
         f"| the same over different (importer, exporter, module, name) | precision {distinct.precision:.4f}, recall "
         f"{distinct.recall:.4f}, {distinct.positives:,} that fail |"
     )
+    apart = [(pair, one) for pair in pairs for one in pair.judged if one.section != (one.foretold == FAILS)]
+    yield f"| units of which the probe's section `names`, which goes a shorter way, says something else | {len(apart)} |"
+    yield ""
+    for pair, one in apart[:SHOWN_OTHERWISE]:
+        yield f"- section {'says' if one.section else 'does not say'} `{one.unit}` fails: {pair.importer}, {pair.exporter}, {one.foretold}"
     yield ""
 
 

@@ -13,8 +13,24 @@ EXPORTERS = ("vllm", "transformers", "accelerate", "peft")
 TORCH = "torch==2.13.0"
 UNDATED = ("torch", "triton", "setuptools", "sympy", "pyairports")
 """Taken from today, whatever the date: one torch for all environments, and what it needs to be installed."""
-LEFT_OUT = ("torchvision", "torchaudio", "xformers", "vllm-flash-attn", "flashinfer-python", "deepspeed")
+LEFT_OUT = (
+    *("torchvision", "torchaudio", "xformers", "vllm-flash-attn", "flashinfer-python", "deepspeed"),
+    *("cupy-cuda12x", "cupy-cuda13x"),
+)
 """Requirements that need the CUDA build of torch, or a compiler; no name is judged against them."""
+NOT_CACHED = (
+    "vllm",
+    "ray",
+    "pyarrow",
+    "transformers",
+    "llvmlite",
+    "opencv-python-headless",
+    "scipy",
+    "pandas",
+    "nixl",
+    "outlines-core",
+)
+"""Large, and of another version in almost every environment."""
 USUAL = ("triton", "accelerate", "peft", "datasets", "rich", "hydra-core", "codetiming", "tensordict", "pandas", "wandb", "dill")
 """What importers and exporters import from third packages without asking for it, so that few stand-ins are needed."""
 
