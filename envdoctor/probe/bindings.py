@@ -27,13 +27,13 @@ class Scope:
         for one in inside(node.body):
             if isinstance(one, ast.Import):
                 for alias in one.names:
-                    loaded.add(alias.name)
+                    load(loaded, alias.name)
                     name = alias.asname or alias.name.split(".")[0]
                     self._take(name, (alias.name if alias.asname else name, ""))
             elif isinstance(one, ast.ImportFrom):
                 module = resolve(one)
                 if module:
-                    loaded.add(module)
+                    load(loaded, module)
                 for alias in one.names:
                     self._take(alias.asname or alias.name, (module, alias.name) if module else AMBIGUOUS)
             elif isinstance(one, ast.Assign) and len(one.targets) == 1 and isinstance(one.targets[0], ast.Name):
@@ -86,6 +86,13 @@ class Scope:
             found.pop(name, None)
         found.update({name: module + "." + attribute if attribute else module for name, (module, attribute) in self.taken.items()})
         return found
+
+
+def load(loaded, module):
+    """Note that an import has loaded the module and those above it."""
+    while module and module not in loaded:
+        loaded.add(module)
+        module = module.rpartition(".")[0]
 
 
 def inside(body):

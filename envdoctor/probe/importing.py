@@ -1,12 +1,11 @@
 """What the code of a package takes from others, read from its syntax trees; nothing is imported.
 
 A use is a dict: exporter, file, line, module, name, place, scope, when; beside them ``given`` and ``caught`` where an
-except clause says more (see ``place_of`` and ``runs``).
+except clause says more (see judging.py).
 """
 
 import ast
 
-from . import versions
 from .bindings import FUNCTIONS, Scope
 from .conditions import Conditions, tail
 from .machine import Missing, Trouble
@@ -97,6 +96,7 @@ class Reader:
         words = {name for name, meaning in names.taken.items() if meaning[0].split(".")[0] in self.exporters}
         self.words = [word.encode() for word in words | self.exporters]
         self._block(tree.body, Context(names=names))
+        self.found = [use for use in self.found if use["kind"] != "read" or use["module"] + "." + use["name"] in self.patched]
 
     def _resolved(self, node):
         return absolute(self.module, self.is_package, node.module, node.level)
@@ -242,15 +242,15 @@ class Reader:
                 waiting += [(one.orelse, here.under(false)), (one.body, here.under(true)), (one.test, here)]
             elif isinstance(one, ast.BoolOp):
                 later = here.but(unsure=True)
-                waiting += [(part, later) for part in one.values[1:]] + [(one.values[0], here)]
+                waiting += [(part, later) for part in reversed(one.values[1:])] + [(one.values[0], here)]
             elif isinstance(one, ast.Call):
                 self._call(one, here)
-                waiting += [(part, here) for part in ast.iter_child_nodes(one)]
+                waiting += [(part, here) for part in reversed(list(ast.iter_child_nodes(one)))]
             elif isinstance(one, ast.Attribute):
                 if not self._chain(one, here):
                     waiting.append((one.value, here))
             else:
-                waiting += [(part, here) for part in ast.iter_child_nodes(one)]
+                waiting += [(part, here) for part in reversed(list(ast.iter_child_nodes(one)))]
 
     def _target(self, node, context):
         """(module, attributes left) of a name or chain of attributes that leads into an exporter, else None."""
@@ -271,7 +271,7 @@ class Reader:
             module += "." + parts.pop(0)
         if name and len(parts) > 1 and parts[0] == name and not name.lstrip("_")[:1].isupper():
             module += "." + parts.pop(0)  # from package import module, it seems
-        return module, parts, bool(name)
+        return module, parts, bool(name) and parts[:1] == [name]
 
     def _chain(self, node, context):
         """Note what a chain of attributes looks up; whether it was one into an exporter."""
@@ -283,8 +283,8 @@ class Reader:
             return True
         if imported and parts[0].lstrip("_")[:1].isupper():
             # the import itself is judged where it stands; what is read of a class counts when it is patched too
-            if ".".join([module] + parts[:2]) in self.patched:
-                self._use("attribute", node, context, module, ".".join(parts[:2]))
+            if isinstance(node.ctx, ast.Load) and len(parts) > 1:
+                self._use("read", node, context, module, ".".join(parts[:2]))
             return True
         if isinstance(node.ctx, ast.Load) or len(parts) > 1:
             self._use("attribute", node, context, module, parts[0])
@@ -350,6 +350,7 @@ class Reader:
 
 def place_of(kind, context):
     """module, function or guarded: what happens when the name is missing."""
+    kind = "attribute" if kind == "read" else kind
     if kind in context.catches or kind == "patch" or (context.unsure and not context.function):
         return "guarded"
     return "function" if context.function else "module"
@@ -379,43 +380,9 @@ def dotted(scope, name):
     return scope + "." + name if scope else name
 
 
-def answer(exporter, module, name):
-    """What the exporter says of a use: of a name, a member ("Worker.load_model") or a keyword ("LLM(model)")."""
-    if name.endswith(")"):
-        called, _, keyword = name[:-1].partition("(")
-        return exporter.accepts(module, called, keyword)
-    if "." in name:
-        return exporter.member(module, *name.split(".", 1))
-    return exporter.status(module, name)
-
-
 def text(tree, path):
     """Bytes of a file, empty when it cannot be read."""
     try:
         return tree.read(path)
     except (Missing, Trouble):
         return b""
-
-
-def runs(use, status, installed):
-    """Whether a use runs in an environment: True, False, or None where that cannot be told.
-
-    ``status(module, name)`` answers as Exporter.status; ``installed`` is {import name: version}.
-    """
-    answer = True
-    for package, operator, version in use["when"]:
-        holds = versions.holds(installed.get(package), operator, version)
-        if holds is False:
-            return False
-        answer = None if holds is None else answer
-    for word, which in use["given"]:
-        states = [status(module, name) for _exporter, module, name in which]
-        if word == "missing":
-            # an except clause: it runs when something in the try failed
-            if "missing" not in states:
-                answer = None if "undecided" in states else False
-        elif "missing" in states:
-            return False
-        if answer is False:
-            return False
-    return answer

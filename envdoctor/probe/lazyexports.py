@@ -9,7 +9,7 @@ import re
 
 STRUCTURE = re.compile(r"import_structure$")
 WORD = re.compile(r"[A-Za-z_]\w*$")
-REQUIRES = re.compile(rb"^@(?:requires|export)\b[^\n]*\n(?:[ \t)@][^\n]*\n|\n)*(?:class|def)[ \t]+(\w+)", re.M)
+REQUIRES = re.compile(rb"^@(?:requires|export)\b[^\n]*\n(?:(?!class|def)[^\n]*\n)*(?:class|def) (\w+)", re.M)
 LOOK_AROUND = re.compile(r"\(\?[^()]*\)|\\[a-zA-Z]")
 FRAGMENT = re.compile(r"[A-Za-z_]{3,}")
 SKIPPED = ("convert_", "modular_")  # scripts and templates that the scan passes over

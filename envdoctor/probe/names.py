@@ -8,7 +8,7 @@ file takes, and proofs.py proves by text that it is there; only names that this 
 import re
 import time
 
-from . import importing, proofs
+from . import importing, judging, proofs
 from .exporting import MISSING, UNDECIDED, Exporter
 from .machine import known, unknown
 from .sourcetree import SOURCE, Folder
@@ -178,7 +178,7 @@ class Look:
         if module == "torch" and name:
             return UNDECIDED  # its names are made when it runs
         if item not in self._answers:
-            self._answers[item] = self._provers[package].answer(module, name) or importing.answer(exporter, module, name)
+            self._answers[item] = self._provers[package].answer(module, name) or judging.answer(exporter, module, name)
         return self._answers[item]
 
     def missing(self, importer, tree, path, packages):
@@ -189,7 +189,7 @@ class Look:
             return self.answer((module, name)) if module.split(".")[0] in self._exporters else UNDECIDED
 
         for use in importing.file_uses(importing.text(tree, path), path, sorted(packages)):
-            if self.answer((use["module"], use["name"])) != MISSING or importing.runs(use, status, versions) is not True:
+            if not judging.fails(use, status, versions):
                 continue
             gone = use["name"] and use["kind"] == "name" and self.exporter(use["exporter"]).status(use["module"], "") == MISSING
             found = {

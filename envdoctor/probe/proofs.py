@@ -8,7 +8,7 @@ import re
 from . import lazyexports
 from .members import FIELD_BASES, MODEL_BASES, PLAIN_BASES, PLAIN_DECORATORS
 from .sourcetree import SOURCE
-from .surface import absolute
+from .surface import IMPLICIT, absolute
 from .takes import COMMENT, NAMES, TOKEN
 
 DEFINED, MISSING, UNDECIDED = "defined", "missing", "undecided"
@@ -68,6 +68,8 @@ class Prover:
             return DEFINED
         if place[0] == "compiled":
             return UNDECIDED
+        if name in IMPLICIT:
+            return DEFINED
         if place[0] != "module" and self.exporter.place(module + "." + name) is not None:
             return DEFINED
         if place[0] == "namespace":
@@ -133,7 +135,8 @@ class Prover:
         if start is not None and end is not None:
             for quote in (b'"', b"'"):
                 for at in positions(text, quote + word + quote, start.end(), end.start()):
-                    if text[at + len(word) + 2 : at + len(word) + 3] in b",])\n" and text[at - 1 : at] in b"[( \t\n":
+                    listed_there = text[at - 1 : at] in b"[ \t\n" and text[at + len(word) + 2 : at + len(word) + 3] in b",]\n"
+                    if listed_there or text[:at].endswith(b"].append("):
                         keys = STRUCTURE_KEY.findall(text, text.rfind(b"[", 0, at - 1) - 120, at)
                         return "from", (module + "." + keys[-1].decode() if keys else None, word)
         if b'define_import_structure(Path(__file__).parent / "models"' in text:

@@ -85,7 +85,7 @@ class Surface:
 
     def _bind(self, name, kind, what):
         self.bound.setdefault(name, []).append((kind, what))
-        if self._depth:
+        if self._depth > 0:
             self.nested.add(name)
 
     def _targets(self, target, value):
@@ -171,6 +171,7 @@ class Surface:
             one = waiting.pop()
             if isinstance(one, ast.NamedExpr):
                 self._bind(one.target.id, "value", one.value)
+                names.add(one.target.id)
             if not isinstance(one, ast.Lambda):
                 waiting.extend(ast.iter_child_nodes(one))
         return names

@@ -27,14 +27,14 @@ class Search:
     """The regular expressions for some exporters (import names as bytes)."""
 
     def __init__(self, exporters):
-        # a literal start lets the regular expression skip at the speed of a plain search
-        every = b"|".join(re.escape(one) + (rb"\." if one in IMPORTS_ONLY else rb"\b") for one in sorted(exporters))
         self.exporters = frozenset(exporters)
+        # a literal start lets the regular expression skip at the speed of a plain search
+        every = b"|".join(re.escape(one) + (rb"\." if one in IMPORTS_ONLY else rb"\b") for one in sorted(self.exporters))
         self.from_ = re.compile(rb"from[ \t]+(?:%s)" % every)
         self.import_ = re.compile(
             rb"import(?:_module\([ \t\r\n]*[\"']|[ \t]+(?:[\w.]+(?:[ \t]+as[ \t]+\w+)?[ \t]*,[ \t]*)*)(?:%s)" % every
         )
-        self.names = re.compile(rb"from[ \t]+((?:%s)[\w.]*)[ \t]+import[ \t]*%s" % (every, NAMES))
+        self.names = re.compile(rb"from[ \t]+((?:%s)[\w.]*)(?:[ \t]|\\\r?\n)+import[ \t]*%s" % (every, NAMES))
         self.modules = re.compile(rb"import[ \t]+([\w.]+(?:[ \t]+as[ \t]+\w+)?(?:[ \t]*,[ \t]*[\w.]+(?:[ \t]+as[ \t]+\w+)?)*)")
         self.literal = re.compile(rb"import_module\([ \t\r\n]*[\"']((?:%s)[\w.]*)[\"']" % every)
 
@@ -59,7 +59,7 @@ class Taken:
                 words = part.split()
                 if words and words[0].split(b".")[0] in search.exporters:
                     self.found.add((words[0], b""))
-                    self.loaded.add(words[0])
+                    load(self.loaded, words[0])
                     name = words[2] if len(words) == 3 else words[0].split(b".")[0]
                     self.aliases.setdefault(name, set()).add((words[0] if len(words) == 3 else name, b""))
         if imports and b"import_module(" in data:
@@ -71,7 +71,7 @@ class Taken:
         self.found = frozenset((module.decode("ascii", "replace"), name.decode("ascii", "replace")) for module, name in self.found)
 
     def _from(self, module, names):
-        self.loaded.add(module)
+        load(self.loaded, module)
         for part in COMMENT.sub(b"", names).replace(b"\\", b" ").strip(b"() \t\r\n;").split(b","):
             words = part.split()
             if words and words[0] == b"*":
@@ -115,6 +115,13 @@ class Taken:
         self.found.add((module, parts[0]))
         if sign == b"=" and len(parts) == 2 and parts[0].lstrip(b"_")[:1].isupper():
             self.found.add((module, parts[0] + b"." + parts[1]))
+
+
+def load(loaded, module):
+    """Note that an import has loaded the module and those above it."""
+    while module and module not in loaded:
+        loaded.add(module)
+        module = module.rpartition(b".")[0]
 
 
 def keywords(data, start):
