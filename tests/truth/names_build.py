@@ -12,7 +12,7 @@ import sys
 import sysconfig
 from typing import TYPE_CHECKING, Any
 
-from .names_table import EXPORTERS, LEFT_OUT, NOT_CACHED, TORCH, UNDATED, USUAL
+from .names_table import EXPORTERS, LEFT_OUT, TORCH, UNDATED, USUAL
 
 if TYPE_CHECKING:
     from .names_table import Environment
@@ -52,9 +52,9 @@ class Workshop:
         return self.path("env", "bin", "python")
 
     def uv(self, *words: str) -> None:
-        """Run uv with a cache of its own, which goes with the folder."""
+        """Run uv, which keeps no cache: an environment's wheels are gone when it is."""
         tool = os.path.join(sysconfig.get_path("scripts"), "uv")
-        environ = os.environ | {"UV_CACHE_DIR": self.path("cache"), "UV_LINK_MODE": "hardlink"}
+        environ = os.environ | {"UV_NO_CACHE": "1", "UV_LINK_MODE": "hardlink", "TMPDIR": self.folder}
         subprocess.run([tool, *words], check=True, env=environ, stdout=sys.stderr)
 
     def build(self, row: Environment) -> dict[str, str]:
@@ -155,8 +155,6 @@ class Workshop:
         return answer
 
     def take_down(self) -> None:
-        """Delete the environment, and of the cache what no other environment shares."""
-        if os.path.isdir(self.path("env")):
-            self.uv("cache", "clean", "-q", *NOT_CACHED)
+        """Delete the environment."""
         shutil.rmtree(self.path("env"), ignore_errors=True)
         shutil.rmtree(self.path("driver"), ignore_errors=True)

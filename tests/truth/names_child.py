@@ -119,9 +119,18 @@ def direct(wanted: list[tuple[str, str]]) -> dict[str, str]:
 def _of_module(module: str, names: list[str], tell: Callable[[Any], None]) -> None:
     with contextlib.suppress(BaseException):
         importlib.import_module(module)  # so that it is done once; each statement below meets its outcome by itself
+    together, _ = in_child(lambda tell_it: _each(module, names, tell_it), SECONDS_FOR_ONE)
+    outcomes = {name: outcome for name, outcome in together if outcome == DEFINED}
     for name in names:
-        told, finished = in_child(lambda tell_it, n=name: tell_it(_one(module, n)), SECONDS_FOR_ONE)  # type: ignore[misc]
-        tell((name, told[0] if told else f"other: the child {'ended' if finished else 'was killed or crashed'}"))
+        if name not in outcomes:  # whatever fails is tried alone, so that no failure is another's fault
+            told, finished = in_child(lambda tell_it, n=name: tell_it(_one(module, n)), SECONDS_FOR_ONE)  # type: ignore[misc]
+            outcomes[name] = told[0] if told else f"other: the child {'ended' if finished else 'was killed or crashed'}"
+        tell((name, outcomes[name]))
+
+
+def _each(module: str, names: list[str], tell: Callable[[Any], None]) -> None:
+    for name in names:
+        tell((name, _one(module, name)))
 
 
 def _one(module: str, name: str) -> str:

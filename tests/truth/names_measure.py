@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from .names_table import PRELOADED
 from .names_walk import module_of, package_imports
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def job_of(workshop: Workshop, row: Environment, found: dict[str, str]) -> dict[
                 "protected": [*exporters, package],
             }
         )
-    preload = ["torch", "datasets", *(one for one in ("transformers", "accelerate", "peft", "vllm") if one in exporters - inside)]
+    preload = [one for one in PRELOADED if one.split(".")[0] not in inside]
     return {"preload": preload, "direct": sorted(wanted), "importers": importers}
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from envdoctor.probe import names
 from envdoctor.probe.exporting import Exporter
-from envdoctor.probe.importing import runs, uses
+from envdoctor.probe.importing import uses
+from envdoctor.probe.judging import runs
 from envdoctor.probe.machine import Machine, known
 from envdoctor.probe.sourcetree import Folder
 

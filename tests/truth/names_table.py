@@ -18,21 +18,15 @@ LEFT_OUT = (
     *("cupy-cuda12x", "cupy-cuda13x"),
 )
 """Requirements that need the CUDA build of torch, or a compiler; no name is judged against them."""
-NOT_CACHED = (
-    "vllm",
-    "ray",
-    "pyarrow",
-    "transformers",
-    "llvmlite",
-    "opencv-python-headless",
-    "scipy",
-    "pandas",
-    "nixl",
-    "outlines-core",
-)
-"""Large, and of another version in almost every environment."""
 USUAL = ("triton", "accelerate", "peft", "datasets", "rich", "hydra-core", "codetiming", "tensordict", "pandas", "wandb", "dill")
 """What importers and exporters import from third packages without asking for it, so that few stand-ins are needed."""
+
+
+PRELOADED = (
+    *("torch", "datasets", "transformers", "transformers.modeling_utils", "transformers.trainer", "accelerate", "peft"),
+    *("vllm", "vllm.config", "vllm.distributed.parallel_state", "vllm.model_executor.models.utils", "vllm.entrypoints.llm"),
+)
+"""Imported once before the children are forked, so that not each of them spends its time on it; what fails is let be."""
 
 
 @dataclass(frozen=True)
