@@ -3,7 +3,7 @@
 import ast
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-NESTED = FUNCTIONS + (ast.ClassDef,)
+NESTED = (*FUNCTIONS, ast.ClassDef)
 AMBIGUOUS = ("", "")
 
 
@@ -19,10 +19,11 @@ class Scope:
         self.taken = {}
         self.flags = {}
         self._other = set()
+        self._all_flags = self._all_modules = None
         if above is not None:
             arguments = node.args
             every = arguments.args + arguments.kwonlyargs + getattr(arguments, "posonlyargs", [])
-            self._other.update(one.arg for one in every + [arguments.vararg, arguments.kwarg] if one is not None)
+            self._other.update(one.arg for one in [*every, arguments.vararg, arguments.kwarg] if one is not None)
         declared = set()
         for one in inside(node.body):
             if isinstance(one, ast.Import):
@@ -75,17 +76,21 @@ class Scope:
 
     def all_flags(self):
         """Flags of this scope over those around it."""
-        found = dict(self.above.all_flags()) if self.above is not None else {}
-        found.update(self.flags)
-        return found
+        if self._all_flags is None:
+            self._all_flags = dict(self.above.all_flags()) if self.above is not None else {}
+            self._all_flags.update(self.flags)
+        return self._all_flags
 
     def all_modules(self):
         """{name: dotted name of what it stands for} of this scope over those around it."""
-        found = dict(self.above.all_modules()) if self.above is not None else {}
-        for name in self._other:
-            found.pop(name, None)
-        found.update({name: module + "." + attribute if attribute else module for name, (module, attribute) in self.taken.items()})
-        return found
+        if self._all_modules is None:
+            found = dict(self.above.all_modules()) if self.above is not None else {}
+            for name in self._other:
+                found.pop(name, None)
+            for name, (module, attribute) in self.taken.items():
+                found[name] = module + "." + attribute if attribute else module
+            self._all_modules = found
+        return self._all_modules
 
 
 def load(loaded, module):

@@ -11,11 +11,49 @@ OPERATORS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==
 MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 # what is_X_available() asks of is the package X, and nothing but whether it is there
 ASKED_BY_NAME = frozenset(
-    "accelerate bitsandbytes compressed_tensors datasets deepspeed diffusers liger_kernel llm_blender math_verify mergekit "
-    "openrlhf optimum outlines peft ray rich sglang torch torchvision transformers trl unsloth unsloth_zoo verl vllm wandb "
-    "weave xformers xgrammar".split()
+    [
+        "accelerate",
+        "bitsandbytes",
+        "compressed_tensors",
+        "datasets",
+        "deepspeed",
+        "diffusers",
+        "liger_kernel",
+        "llm_blender",
+        "math_verify",
+        "mergekit",
+        "openrlhf",
+        "optimum",
+        "outlines",
+        "peft",
+        "ray",
+        "rich",
+        "sglang",
+        "torch",
+        "torchvision",
+        "transformers",
+        "trl",
+        "unsloth",
+        "unsloth_zoo",
+        "verl",
+        "vllm",
+        "wandb",
+        "weave",
+        "xformers",
+        "xgrammar",
+    ]
 )
-PARSERS = ("parse", "parse_version", "Version", "LooseVersion", "StrictVersion", "get_version", "version", "base_version", "Version_")
+PARSERS = (
+    "parse",
+    "parse_version",
+    "Version",
+    "LooseVersion",
+    "StrictVersion",
+    "get_version",
+    "version",
+    "base_version",
+    "Version_",
+)
 MAX_DEPTH = 12
 
 
@@ -93,7 +131,13 @@ class Conditions:
         words = {word.arg: word.value for word in call.keywords}
         if name == "bool" and len(call.args) == 1:
             package = self._searched(call.args[0])
-            return [package, "installed", ""] if package else self._asked(call.args[0]) if isinstance(call.args[0], ast.Call) else None
+            return (
+                [package, "installed", ""]
+                if package
+                else self._asked(call.args[0])
+                if isinstance(call.args[0], ast.Call)
+                else None
+            )
         package = name[3:-10] if name.startswith("is_") and name.endswith("_available") else ""
         if package.lower() in ASKED_BY_NAME:
             package = package.lower()
@@ -113,7 +157,7 @@ class Conditions:
             return [name[3:-17], ">=", strings[0]]
         if name == "is_version_ge":
             asked = {"pkg": "vllm", "minver": None}
-            asked.update(zip(("pkg", "minver"), strings))
+            asked.update(zip(("pkg", "minver"), strings))  # noqa: B905 - one may be left out
             asked.update({word: node.value for word, node in words.items() if isinstance(node, ast.Constant)})
             return [asked["pkg"], ">=", asked["minver"]] if isinstance(asked["minver"], str) else None
         return None
@@ -133,7 +177,7 @@ class Conditions:
             first = node.args[0]
             if name in PARSERS or name.lower().endswith("version"):
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    # importlib.metadata.version("vllm"), not Version("1.0")
+                    # what metadata says of an installed package, and no version in plain text
                     word = first.value.replace("-", "_")
                     return word if word.isidentifier() and name not in ("parse", "Version", "parse_version") else None
                 return self.versioned(first, depth + 1)

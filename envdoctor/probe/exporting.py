@@ -35,7 +35,8 @@ class Exporter:
             return self.tree.listing(folder)
         if self._children is None:
             self._children = {}
-            for path in self.tree.paths(self.package):
+            for one in self.tree.paths(self.package):
+                path = one
                 while "/" in path:
                     above, _, name = path.rpartition("/")
                     self._children.setdefault(above, set()).add(name)
@@ -207,12 +208,12 @@ class Exporter:
                 found = self.names(module) if module else None
                 if found is None or name in found[0] or found[1]:
                     return UNDECIDED
-        if lazy.open or name in surface.bound:
+        if lazy.open or name in surface.bound or name in surface.maybe or name in lazyexports.OWN:
             return UNDECIDED
         return self._fallback(surface, name)
 
     def _fallback(self, surface, name):
-        """transformers 5 answers old names of tokenizers and image processors by new ones."""
+        """Transformers 5 answers old names of tokenizers and image processors by new ones."""
         if self._fallbacks is None:
             text = self.text(self.package + "/utils/import_utils" + SOURCE)
             self._fallbacks = [end for end in ("TokenizerFast", "ImageProcessorFast") if b'"%s"' % end.encode() in text]

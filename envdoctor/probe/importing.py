@@ -10,7 +10,7 @@ from .bindings import FUNCTIONS, Scope
 from .conditions import Conditions, tail
 from .machine import Missing, Trouble
 from .sourcetree import SOURCE
-from .surface import TRIES, Unreadable, WITHS, absolute, leaves, parsed, type_checking
+from .surface import TRIES, WITHS, Unreadable, absolute, leaves, parsed, type_checking
 
 CATCHES = {
     "ImportError": {"name", "module"},
@@ -32,13 +32,16 @@ def uses(tree, package, exporters):
                 yield use
 
 
-def file_uses(data, path, exporters):
-    """The uses in one file, whose path is relative to its site folder; a list. Nothing for text that is no Python."""
+def file_uses(data, path, exporters, only=None):
+    """The uses in one file, whose path is relative to its site folder; a list. Nothing for text that is no Python.
+
+    With ``only``, a set of words, functions and classes whose text has none of them may be passed over.
+    """
     wanted = [name for name in exporters if name.encode() in data]
     if not wanted:
         return []
     try:
-        return Reader(parsed(data), data, path, wanted).found
+        return Reader(parsed(data), data, path, wanted, only).found
     except (Unreadable, RecursionError):
         return []
 
@@ -79,8 +82,9 @@ class Context:
 class Reader:
     """Reads one file."""
 
-    def __init__(self, tree, data, path, exporters):
+    def __init__(self, tree, data, path, exporters, only=None):
         self.found = []
+        self.only = only
         self.lines = data.split(b"\n")
         self.path = path
         self.exporters = frozenset(exporters)
@@ -88,7 +92,9 @@ class Reader:
         self.loaded = set()
         self.patched = set()
         self.lazy_annotations = any(
-            isinstance(node, ast.ImportFrom) and node.module == "__future__" and any(one.name == "annotations" for one in node.names)
+            isinstance(node, ast.ImportFrom)
+            and node.module == "__future__"
+            and any(one.name == "annotations" for one in node.names)
             for node in tree.body
         )
         names = Scope(tree, None, self._resolved, self.loaded)
@@ -107,7 +113,7 @@ class Reader:
         for node in statements:
             if context is None:
                 return
-            if isinstance(node, FUNCTIONS + (ast.ClassDef,)) and not self._speaks(node):
+            if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and not self._speaks(node):
                 continue
             if isinstance(node, FUNCTIONS):
                 self._function(node, context)
@@ -143,6 +149,8 @@ class Reader:
         """Whether the text of a function or class, decorators included, has a word that may lead into an exporter."""
         first = min([node.lineno] + [one.lineno for one in node.decorator_list])
         text = b"\n".join(self.lines[first - 1 : node.end_lineno])
+        if self.only is not None and not any(word in text for word in self.only):
+            return False
         return any(word in text for word in self.words)
 
     def _plain(self, node, context):
@@ -221,9 +229,9 @@ class Reader:
             kinds = caught([handler.type]) if handler.type is not None else CATCHES["BaseException"]
             inner = context.but(unsure=True)
             if body and kinds & {"name", "module"}:
-                inner = context.but(given=context.given + (("missing", tuple(map(tuple, body))),))
+                inner = context.but(given=(*context.given, ("missing", tuple(map(tuple, body)))))
             self._block(handler.body, inner)
-        inner = context.but(given=context.given + (("defined", tuple(map(tuple, body))),)) if body else context
+        inner = context.but(given=(*context.given, ("defined", tuple(map(tuple, body))))) if body else context
         self._block(node.orelse, inner)
         self._block(node.finalbody, context)
 
@@ -299,7 +307,7 @@ class Reader:
             self._patched(found[0], found[1], node, context)
 
     def _patched(self, module, parts, node, context):
-        self.patched.add(".".join([module] + parts))
+        self.patched.add(".".join([module, *parts]))
         # to set an attribute that was not there is no error: the patch has no effect, or adds something
         self._use("patch", node, context, module, ".".join(parts))
 

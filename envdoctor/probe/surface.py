@@ -8,7 +8,19 @@ from . import lazyexports
 
 MAX_SOURCE_BYTES = 4 * 1024 * 1024
 IMPLICIT = frozenset(
-    "__name__ __doc__ __package__ __loader__ __spec__ __file__ __cached__ __builtins__ __dict__ __annotations__ __class__".split()
+    [
+        "__name__",
+        "__doc__",
+        "__package__",
+        "__loader__",
+        "__spec__",
+        "__file__",
+        "__cached__",
+        "__builtins__",
+        "__dict__",
+        "__annotations__",
+        "__class__",
+    ]
 )
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 WITHS = (ast.With, ast.AsyncWith)
@@ -109,7 +121,7 @@ class Surface:
         sure = set()
         self._depth += 1
         for node in statements:
-            if isinstance(node, FUNCTIONS + (ast.ClassDef,)):
+            if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
                 self._bind(node.name, "class" if isinstance(node, ast.ClassDef) else "def", node)
                 sure.add(node.name)
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -117,15 +129,15 @@ class Surface:
             elif isinstance(node, ast.Assign):
                 for target in node.targets:
                     sure |= self._targets(target, node.value)
-                self._all(node.targets[0], node.value, False)
+                self._all(node.targets[0], node.value)
             elif isinstance(node, ast.AnnAssign):
                 if node.value is not None:
                     sure |= self._targets(node.target, node.value)
-                    self._all(node.target, node.value, False)
+                    self._all(node.target, node.value)
             elif isinstance(node, ast.AugAssign):
                 if isinstance(node.target, ast.Name):
                     self.changed.add(node.target.id)
-                    self._all(node.target, node.value, True)
+                    self._all(node.target, node.value, more=True)
             elif isinstance(node, ast.Delete):
                 for target in node.targets:
                     if isinstance(target, ast.Name):
@@ -157,7 +169,7 @@ class Surface:
                 self._call(node.value)
             elif type(node).__name__ == "TypeAlias":
                 sure |= self._targets(node.name, None)
-            if not isinstance(node, FUNCTIONS + (ast.ClassDef, ast.Import, ast.ImportFrom)):
+            if not isinstance(node, (*FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)):
                 sure |= self._walrus(node)
         self._depth -= 1
         return sure
@@ -219,7 +231,7 @@ class Surface:
                 sure &= names
         return sure | self._block(node.finalbody)
 
-    def _all(self, target, value, more):
+    def _all(self, target, value, more=False):
         if not (isinstance(target, ast.Name) and target.id == "__all__"):
             return
         found = strings(self, value)
@@ -237,7 +249,7 @@ class Surface:
                 self.changed.add(owner)
             if owner == "__all__" and function.attr in ("extend", "append") and len(call.args) == 1:
                 value = call.args[0] if function.attr == "extend" else ast.List(elts=call.args, ctx=ast.Load())
-                self._all(function.value, value, True)
+                self._all(function.value, value, more=True)
 
     def _dynamic(self, data):
         """Names made by other means than binding statements."""
@@ -245,9 +257,12 @@ class Surface:
             return
         inside = set()
         for node in ast.walk(self.tree):
-            if isinstance(node, FUNCTIONS + (ast.Lambda,)):
+            if isinstance(node, (*FUNCTIONS, ast.Lambda)):
                 inside.update(id(one) for one in ast.walk(node) if one is not node)
+        aliased = lazyexports.add_aliases(self, self.tree) if b"sys.modules" in data else frozenset()
         for node in ast.walk(self.tree):
+            if id(node) in aliased:
+                continue
             if isinstance(node, ast.Global):
                 self.maybe.update(node.names)
             elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
@@ -340,7 +355,7 @@ def strings(surface, node):
         return found
     if isinstance(node, ast.Dict):
         found = []
-        for key, value in zip(node.keys, node.values):
+        for key, value in zip(node.keys, node.values):  # noqa: B905 - Python 3.8 has no strict
             part = strings(surface, value) if key is None else [key.value] if isinstance(key, ast.Constant) else None
             if part is None:
                 return None
@@ -351,9 +366,8 @@ def strings(surface, node):
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.BitOr)):
         left, right = strings(surface, node.left), strings(surface, node.right)
         return None if left is None or right is None else left + right
-    if isinstance(node, ast.Call) and not node.keywords and len(node.args) == 1:
-        if isinstance(node.func, ast.Name) and node.func.id in ("list", "tuple", "set", "frozenset", "sorted"):
-            return strings(surface, node.args[0])
+    if isinstance(node, ast.Call) and not node.keywords and len(node.args) == 1 and isinstance(node.func, ast.Name):
+        return strings(surface, node.args[0]) if node.func.id in ("list", "tuple", "set", "frozenset", "sorted") else None
     if isinstance(node, ast.Call) and not node.args and isinstance(node.func, ast.Attribute) and node.func.attr == "keys":
         return strings(surface, node.func.value)
     return None

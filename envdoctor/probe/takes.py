@@ -15,10 +15,15 @@ TOKEN = re.compile(
     rb"|[(\[{]|[)\]}]|\b([A-Za-z_]\w*)[ \t]*=(?!=)",
     re.S,
 )
-AFTER = re.compile(rb"((?:[ \t]*\.[ \t]*[A-Za-z_]\w*)*)[ \t]*(\(|=(?!=))?")
+# no blanks around a dot: prose has them ("in transformers. Fixed in 5.1"), code does not
+AFTER = re.compile(rb"((?:\.[A-Za-z_]\w*)*)[ \t]*(\(|=(?!=))?")
 SET_NAME = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*[\"'](\w+)[\"']")
 ENDS = frozenset(bytes([one]) for one in range(256) if not (chr(one).isalnum() and one < 128) and one != 95) | {b""}
+# no name of code stands right behind these: an attribute, the text of a string, markup, an address
+NEVER_BEFORE = (b"_", b".", b"'", b'"', b"`", b"/")
 MAX_CALL_BYTES = 20000
+MAX_LINE_BYTES = 400
+MAX_PLACES = 5000  # of one name in one file
 MAX_CALLS = 400  # of one name in one file
 IMPORTS_ONLY = (b"torch",)
 
@@ -31,9 +36,7 @@ class Search:
         # a literal start lets the regular expression skip at the speed of a plain search
         every = b"|".join(re.escape(one) + (rb"\." if one in IMPORTS_ONLY else rb"\b") for one in sorted(self.exporters))
         self.from_ = re.compile(rb"from[ \t]+(?:%s)" % every)
-        self.import_ = re.compile(
-            rb"import(?:_module\([ \t\r\n]*[\"']|[ \t]+(?:[\w.]+(?:[ \t]+as[ \t]+\w+)?[ \t]*,[ \t]*)*)(?:%s)" % every
-        )
+        self.import_ = re.compile(rb"import(?:_module\([ \t\r\n]*[\"']|[ \t]+(?:[\w.]+,[ \t]*)*)(?:%s)" % every)
         self.names = re.compile(rb"from[ \t]+((?:%s)[\w.]*)(?:[ \t]|\\\r?\n)+import[ \t]*%s" % (every, NAMES))
         self.modules = re.compile(rb"import[ \t]+([\w.]+(?:[ \t]+as[ \t]+\w+)?(?:[ \t]*,[ \t]*[\w.]+(?:[ \t]+as[ \t]+\w+)?)*)")
         self.literal = re.compile(rb"import_module\([ \t\r\n]*[\"']((?:%s)[\w.]*)[\"']" % every)
@@ -68,7 +71,9 @@ class Taken:
             for module, attribute in meanings:
                 if module.split(b".")[0] not in IMPORTS_ONLY:
                     self._used(name, module, attribute)
-        self.found = frozenset((module.decode("ascii", "replace"), name.decode("ascii", "replace")) for module, name in self.found)
+        self.found = frozenset(
+            (module.decode("ascii", "replace"), name.decode("ascii", "replace")) for module, name in self.found
+        )
 
     def _from(self, module, names):
         load(self.loaded, module)
@@ -83,11 +88,12 @@ class Taken:
 
     def _used(self, name, module, attribute):
         """What is looked up in a name of the file, assigned in it, or given to it as a keyword."""
-        data, calls, at = self.data, 0, self.data.find(name)
-        while at >= 0:
+        data, calls, places, at = self.data, 0, 0, self.data.find(name)
+        while at >= 0 and places < MAX_PLACES:
+            places += 1
             end = at + len(name)
             before, after = data[at - 1 : at], data[end : end + 1]
-            if after in ENDS and not (before.isalnum() or before in (b"_", b".")):
+            if after in ENDS and before not in NEVER_BEFORE and not before.isalnum() and not commented(data, at):
                 found = AFTER.match(data, end)
                 parts = [one.strip() for one in found.group(1).split(b".")[1:]]
                 where, parts = self._split(module, attribute, parts)
@@ -104,7 +110,7 @@ class Taken:
 
     def _split(self, module, attribute, parts):
         """(module, the names left) of a chain, as far as the file has loaded modules."""
-        parts = [attribute] + parts if attribute else parts
+        parts = [attribute, *parts] if attribute else parts
         while parts and module + b"." + parts[0] in self.loaded:
             module += b"." + parts.pop(0)
         if attribute and len(parts) > 1 and parts[0] == attribute and not attribute.lstrip(b"_")[:1].isupper():
@@ -115,6 +121,12 @@ class Taken:
         self.found.add((module, parts[0]))
         if sign == b"=" and len(parts) == 2 and parts[0].lstrip(b"_")[:1].isupper():
             self.found.add((module, parts[0] + b"." + parts[1]))
+
+
+def commented(data, at):
+    """Whether a place stands on a line that is a comment."""
+    start = data.rfind(b"\n", max(0, at - MAX_LINE_BYTES), at)
+    return data[start + 1 : at].lstrip()[:1] == b"#" if start >= 0 else False
 
 
 def load(loaded, module):

@@ -30,7 +30,11 @@ def key(text):
     else:
         before = FIRST if dev and posted is None else LAST
     ready = (0, int(dev_number or 0)) if dev else LAST
-    parts = tuple((1, int(part), "") if part.isdigit() else (0, 0, part.lower()) for part in re.split("[-_.]", local)) if local else ()
+    parts = (
+        tuple((1, int(part), "") if part.isdigit() else (0, 0, part.lower()) for part in re.split("[-_.]", local))
+        if local
+        else ()
+    )
     return (int(epoch or 0), tuple(numbers), before, after, ready, parts)
 
 

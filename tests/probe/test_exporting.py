@@ -98,8 +98,18 @@ def test_star_imports_in_a_circle_come_to_an_end() -> None:
 
 
 def test_modules_are_packages_files_compiled_ones_and_folders_without_init() -> None:
-    found = exporter({"": "", "_C.abi3.so": b"", "space/ops.py": "x = 1", "stub.pyi": "", "deep/__init__.py": "", "deep/er.py": ""})
-    asked = ("engine._C", "engine.space", "engine.space.ops", "engine.deep.er", "engine.stub", "engine.deep.nope", "engine.nope.x")
+    found = exporter(
+        {"": "", "_C.abi3.so": b"", "space/ops.py": "x = 1", "stub.pyi": "", "deep/__init__.py": "", "deep/er.py": ""}
+    )
+    asked = (
+        "engine._C",
+        "engine.space",
+        "engine.space.ops",
+        "engine.deep.er",
+        "engine.stub",
+        "engine.deep.nope",
+        "engine.nope.x",
+    )
     assert [found.status(one, "") for one in asked] == [DEFINED] * 4 + [MISSING] * 3
     assert found.status("engine._C", "op") == UNDECIDED
     assert [found.status("engine", name) for name in ("_C", "space", "deep", "nope")] == [DEFINED] * 3 + [MISSING]
@@ -123,6 +133,24 @@ def test_a_module_put_into_sys_modules_is_there_and_one_served_by_a_finder_is_un
     found = exporter({"": text, "new.py": "", "models/__init__.py": ""})
     asked = ("engine.old", "engine.models.llama.image_llama_fast", "engine.models.llama", "engine.gone")
     assert [found.status(one, "") for one in asked] == [DEFINED, UNDECIDED, MISSING, MISSING]
+
+
+def test_a_helper_that_puts_aliases_into_sys_modules_opens_no_more_than_those() -> None:
+    text = """
+        import sys, types
+        def _create_module_alias(alias, target):
+            module = types.ModuleType(alias)
+            module.__getattr__ = lambda name: getattr(load(target), name)
+            sys.modules[alias] = module
+            setattr(sys.modules[__name__], alias.rsplit(".", 1)[-1], module)
+        _create_module_alias(f"{__name__}.old_utils", ".utils")
+        for file in files:
+            _create_module_alias(f"{__name__}.models.{file.parent.name}.{file.stem}_fast", ".x")
+    """
+    found = exporter({"": text, "models/__init__.py": "", "utils.py": ""})
+    modules = ("engine.old_utils", "engine.models.llama.image_llama_fast", "engine.models.llama.image_llama", "engine.gone")
+    assert [found.status(one, "") for one in modules] == [DEFINED, UNDECIDED, MISSING, MISSING]
+    assert [found.status("engine", name) for name in ("old_utils", "Gone")] == [UNDECIDED, MISSING]
 
 
 def test_a_module_getattr_over_a_literal_table_or_literal_names_is_read() -> None:
@@ -173,7 +201,12 @@ else:
 
 
 def test_an_import_structure_gives_its_names_and_submodules_and_nothing_else() -> None:
-    files = {"": LAZY_4, "utils/__init__.py": "", "utils/dummy_pt_objects.py": "class OnlyDummy: ...", "config.py": "class Config: ..."}
+    files = {
+        "": LAZY_4,
+        "utils/__init__.py": "",
+        "utils/dummy_pt_objects.py": "class OnlyDummy: ...",
+        "config.py": "class Config: ...",
+    }
     found = exporter(files)
     names = ("Config", "LlamaConfig", "LlamaModel", "LlamaHead", "Trainer", "models", "__version__", "utils")
     assert [found.status("engine", name) for name in names] == [DEFINED] * len(names)

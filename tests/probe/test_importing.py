@@ -76,7 +76,9 @@ def test_what_never_runs_with_the_exporter_installed_is_left_out(test: str) -> N
 )
 def test_a_question_whether_the_exporter_is_installed_guards_no_name_of_it(test: str) -> None:
     assert brief(f"if {test}:\n    from vllm.sampling import Guided", "vllm") == [("vllm.sampling", "Guided", "module")]
-    assert brief(f"HAS = {test}\nif HAS:\n    from vllm.sampling import Guided", "vllm") == [("vllm.sampling", "Guided", "module")]
+    assert brief(f"HAS = {test}\nif HAS:\n    from vllm.sampling import Guided", "vllm") == [
+        ("vllm.sampling", "Guided", "module")
+    ]
     (use,) = taken(f"if {test}:\n    from trl import Guided", "trl")
     assert (use["place"], use["when"][0]) == ("module", ["vllm", "installed", ""])
 
@@ -96,13 +98,17 @@ def test_a_question_whether_the_exporter_is_installed_guards_no_name_of_it(test:
 def test_a_version_guard_becomes_a_condition_and_its_else_the_opposite(test: str, when: str, otherwise: str) -> None:
     start = "import engine\nV = version.parse(engine.__version__)\nW = version.parse('0.11')\n"
     text = f"{start}if {test}:\n    from engine.new import A\nelse:\n    from engine.old import B\n"
-    conditions = {use["name"]: [(" ".join(one[1:]), one[0]) for one in use["when"]] for use in taken(text) if use["name"] in {"A", "B"}}
+    conditions = {
+        use["name"]: [(" ".join(one[1:]), one[0]) for one in use["when"]] for use in taken(text) if use["name"] in {"A", "B"}
+    }
     assert conditions == {"A": [(when, "engine")], "B": [(otherwise, "engine")]}
     assert all(use["place"] == "module" for use in taken(text))
 
 
 def test_an_availability_check_with_a_lowest_version_is_a_version_guard() -> None:
-    text = "FLAG = is_vllm_available(min_version='0.28.0')\nif FLAG:\n    from vllm.new import A\nelse:\n    from vllm.old import B"
+    text = (
+        "FLAG = is_vllm_available(min_version='0.28.0')\nif FLAG:\n    from vllm.new import A\nelse:\n    from vllm.old import B"
+    )
     assert [(use["name"], use["when"]) for use in taken(text, "vllm")] == [
         ("A", [["vllm", ">=", "0.28.0"]]),
         ("B", [["vllm", "<", "0.28.0"]]),
@@ -110,7 +116,9 @@ def test_an_availability_check_with_a_lowest_version_is_a_version_guard() -> Non
 
 
 def test_code_behind_a_version_check_that_leaves_stands_under_its_opposite() -> None:
-    text = "def f():\n    if Version(engine.__version__) < Version('2'):\n        return\n    from engine import New\n    assert 1\n"
+    text = (
+        "def f():\n    if Version(engine.__version__) < Version('2'):\n        return\n    from engine import New\n    assert 1\n"
+    )
     (use,) = taken("import engine\n" + text)[-1:]
     assert (use["name"], use["when"], use["place"], use["scope"]) == ("New", [["engine", ">=", "2"]], "function", "f")
 

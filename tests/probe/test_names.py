@@ -61,7 +61,10 @@ def filled(machine: Any, ask: Mapping[str, Any]) -> Names:
 
 def environment(tmp_path: Path, trainer: str = TRAINER, **files: str) -> Any:
     """A machine with a trainer and the engine in its site folder."""
-    return written(tmp_path, {f"{SITE}/{path}": text for path, text in {"trl/__init__.py": "", "trl/grpo.py": trainer, **ENGINE, **files}.items()})
+    return written(
+        tmp_path,
+        {f"{SITE}/{path}": text for path, text in {"trl/__init__.py": "", "trl/grpo.py": trainer, **ENGINE, **files}.items()},
+    )
 
 
 def test_a_trainer_is_told_which_names_the_engine_lacks_where_and_how_bad_it_is(tmp_path: Path) -> None:
@@ -111,7 +114,13 @@ def exact(machine: Any, site: str, importer: str, exporter: str) -> set[tuple[st
     }
 
 
-REAL = [("_pytest", "pluggy"), ("jsonschema", "referencing"), ("rich", "pygments"), ("hatchling", "packaging"), ("xdist", "_pytest")]
+REAL = [
+    ("_pytest", "pluggy"),
+    ("jsonschema", "referencing"),
+    ("rich", "pygments"),
+    ("hatchling", "packaging"),
+    ("xdist", "_pytest"),
+]
 
 
 @pytest.mark.parametrize(("importer", "exporter"), REAL)

@@ -9,7 +9,7 @@ from envdoctor.probe.proofs import Prover
 from tests.probe.test_exporting import LAZY_4, LAZY_5, MODELING
 from tests.probe.trees import exporter
 
-FILES = {
+FILES: dict[str, str | bytes] = {
     "": "from .a import One, Two as Three\nfrom .b import *\nif x:\n    from .c import Nested\n__version__ = '1'\n",
     "a.py": '"""\nclass InText: ...\nfrom .b import AlsoInText\n"""\nclass One: ...\nclass Two(One): ...\nTwo.later = 1\n# Comment = 1\n',
     "b.py": "__all__ = [\n    'Star',\n]\n\nStar = 1\nHidden = 2\n",
@@ -20,11 +20,17 @@ FILES = {
     "sub/__init__.py": "",
 }
 ASKED = [
-    *[("engine", name) for name in ("One", "Two", "Three", "Star", "Hidden", "Nested", "a", "sub", "nope", "__version__", "__file__")],
+    *[
+        ("engine", name)
+        for name in ("One", "Two", "Three", "Star", "Hidden", "Nested", "a", "sub", "nope", "__version__", "__file__")
+    ],
     *[("engine.a", name) for name in ("One", "InText", "AlsoInText", "Comment", "Nope", "One(a)", "Two.later", "One.x")],
     *[("engine.c", f"f({name})") for name in ("a", "b", "c", "d", "e")],
     *[("engine.c", f"F({name})") for name in ("one", "two", "three", "four")],
-    *[("engine.d", name) for name in ("Child(a)", "Child(e)", "Child(x)", "Odd(a)", "Odd(z)", "Base.run", "Child.run", "Child.nope")],
+    *[
+        ("engine.d", name)
+        for name in ("Child(a)", "Child(e)", "Child(x)", "Odd(a)", "Odd(z)", "Base.run", "Child.run", "Child.nope")
+    ],
     ("engine.e", "Gone"),
     ("engine._C", "x"),
     ("engine.gone", ""),
@@ -42,13 +48,22 @@ def test_an_answer_by_text_is_the_exact_answer_or_leaves_missing_alone(module: s
 
 def test_what_is_common_is_proven_by_text() -> None:
     prover = Prover(exporter(FILES))
-    proven = [("engine", "One"), ("engine", "Star"), ("engine", "a"), ("engine.c", "f(c)"), ("engine.c", "F(one)"), ("engine.d", "Child(e)")]
+    proven = [
+        ("engine", "One"),
+        ("engine", "Star"),
+        ("engine", "a"),
+        ("engine.c", "f(c)"),
+        ("engine.c", "F(one)"),
+        ("engine.d", "Child(e)"),
+    ]
     assert [prover.answer(*one) for one in proven] == ["defined"] * len(proven)
     assert prover.answer("engine.a", "Nope") == "missing"
     assert prover.answer("engine._C", "x") == "undecided"
 
 
-@pytest.mark.parametrize("name", ["Config", "LlamaConfig", "LlamaModel", "LlamaHead", "Trainer", "AdamW", "n", "_", "is_torch_available"])
+@pytest.mark.parametrize(
+    "name", ["Config", "LlamaConfig", "LlamaModel", "LlamaHead", "Trainer", "AdamW", "n", "_", "is_torch_available"]
+)
 def test_import_structures_are_read_by_text_as_exactly(name: str) -> None:
     files = {"": LAZY_4, "config.py": "class Config: ...", "models/llama/__init__.py": "", "trainer.py": "class Trainer: ..."}
     assert Prover(exporter(files)).answer("engine", name) in {None, exporter(files).status("engine", name)}

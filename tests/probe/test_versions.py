@@ -10,10 +10,34 @@ from packaging.version import Version
 
 from envdoctor.probe.versions import holds, key
 
-VERSIONS = (
-    "0.6.6 0.6.6.post1 0.7.0 0.7 0.7.0rc1 0.7.0rc2 0.7.0a1 0.7.0b3 0.7.0.dev1 0.7.0rc1.dev5 0.7.0.post1.dev2 0.10.0 1!0.1 2.5.1+cu124 "
-    "2.5.1+cu121 2.5.1 2.5.1+cpu 2.5.1+1.local 2.10 v2.9 4.47.0.dev0 5 5.0 1.0-1 1.0c1 1.0-alpha"
-).split()
+VERSIONS = [
+    "0.6.6",
+    "0.6.6.post1",
+    "0.7.0",
+    "0.7",
+    "0.7.0rc1",
+    "0.7.0rc2",
+    "0.7.0a1",
+    "0.7.0b3",
+    "0.7.0.dev1",
+    "0.7.0rc1.dev5",
+    "0.7.0.post1.dev2",
+    "0.10.0",
+    "1!0.1",
+    "2.5.1+cu124",
+    "2.5.1+cu121",
+    "2.5.1",
+    "2.5.1+cpu",
+    "2.5.1+1.local",
+    "2.10",
+    "v2.9",
+    "4.47.0.dev0",
+    "5",
+    "5.0",
+    "1.0-1",
+    "1.0c1",
+    "1.0-alpha",
+]
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne}
 
 
