@@ -332,7 +332,7 @@ class Whole:
         self.job = job
         self.missing: dict[str, list[str]] = {}
         for at, module, names in job["statements"]:
-            gone = [name for name in names or [""] if found.get(f"{module} {name}") == MISSING]
+            gone = [name for name in names or [""] if found.get(f"{module} {name.strip('*')}") == MISSING]
             if gone:
                 self.missing.setdefault(at, []).extend([""] if found.get(f"{module} ") == MISSING else gone)
         self.patched: dict[str, list[str]] = {}

@@ -72,7 +72,7 @@ def truth_of(unit: Unit, direct: dict[str, str], run: dict[str, Any], finished: 
         return Truth(NOT_JUDGED, f"the exporter itself fails: {said.removeprefix('other: ')}")
     if third:
         return Truth(NOT_JUDGED, "the exporter takes the name from a third package that is not installed")
-    if statement.at in run["died"]:
+    if statement.at in run["died"] or any(one and one.get("top") and one["at"] == statement.at for one in run["last"].values()):
         return Truth(FAILS, "the module dies of it")
     if statement.at in run["ran"]:
         return Truth(WORKS, "it fails, and the importer catches that")

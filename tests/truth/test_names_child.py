@@ -31,6 +31,7 @@ IMPORTER = {
     "above.py": "from importer.gone import C\nfrom exporter import gone2\n",
     "third.py": "from a_package_that_nobody_has.sub import A\nclass B(A):\n    pass\nfrom exporter import gone\n",
     "dies.py": "raise RuntimeError('no GPU')\nfrom exporter import gone\n",
+    "star.py": "from exporter.nowhere import *\nfrom exporter import thing\n",
     "late.py": "def f():\n    from exporter import gone\nf()\nfrom exporter import thing\n",
     "kills.py": "import os\nos._exit(3)\nfrom exporter import thing\n",
 }
@@ -89,7 +90,7 @@ def test_a_module_of_the_exporter_that_is_itself_broken_is_no_missing_name(answe
 
 
 def test_a_module_dies_of_each_of_its_missing_names_one_after_another(run: dict[str, Any]) -> None:
-    assert set(run["died"]) == {f"importer/{at}" for at in ("gone.py:1", "gone.py:2", "above.py:2", "third.py:4")}
+    assert set(run["died"]) == {f"importer/{at}" for at in ("gone.py:1", "gone.py:2", "above.py:2", "third.py:4", "star.py:1")}
     assert run["last"]["importer.gone"] is None
 
 

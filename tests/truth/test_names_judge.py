@@ -25,7 +25,7 @@ STATEMENT = Statement("trl/a.py", 3, 5, "vllm.config", ("EngineConfig", "Other")
 UNIT = Unit(STATEMENT, "EngineConfig")
 CONDITIONAL = Unit(Statement("trl/a.py", 3, 5, "vllm.config", ("EngineConfig",), plain=False), "EngineConfig")
 GONE = {"vllm.config EngineConfig": "missing"}
-NOTHING: dict[str, Any] = {"died": {}, "ran": []}
+NOTHING: dict[str, Any] = {"died": {}, "ran": [], "last": {}}
 
 
 def outcome(
@@ -41,11 +41,17 @@ def test_each_name_is_a_unit_and_a_star_is_its_module() -> None:
 
 
 def test_a_missing_name_of_which_the_module_dies_fails() -> None:
-    assert outcome(UNIT, {"died": {"trl/a.py:3": "ImportError"}, "ran": ["trl/a.py:3"]}) == FAILS
+    assert outcome(UNIT, {"died": {"trl/a.py:3": "ImportError"}, "ran": ["trl/a.py:3"], "last": {}}) == FAILS
+
+
+def test_a_death_that_was_not_patched_is_one_too() -> None:
+    last = {"trl.a": {"at": "trl/a.py:3", "top": True, "error": "ModuleNotFoundError"}}
+    assert outcome(CONDITIONAL, {"died": {}, "ran": ["trl/a.py:3"], "last": last}) == FAILS
+    assert outcome(CONDITIONAL, {"died": {}, "ran": ["trl/a.py:3"], "last": {"trl.a": {**last["trl.a"], "top": False}}}) == WORKS
 
 
 def test_a_missing_name_whose_failure_is_caught_or_that_does_not_run_works() -> None:
-    assert outcome(CONDITIONAL, {"died": {}, "ran": ["trl/a.py:3"]}) == WORKS
+    assert outcome(CONDITIONAL, {"died": {}, "ran": ["trl/a.py:3"], "last": {}}) == WORKS
     assert outcome(CONDITIONAL, NOTHING, finished=True) == WORKS
 
 
