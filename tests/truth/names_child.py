@@ -277,6 +277,8 @@ def import_all(
     def work(tell: Callable[[Any], None]) -> None:
         watch = Watch(job["folder"], job["package"], patched)
         builtins.__import__ = watch
+        for loaded in [one for one in sys.modules if one.split(".")[0] == job["package"]]:
+            del sys.modules[loaded]  # another release of the importer, which the preloading has brought in
         third = ThirdPackages()
         sys.meta_path.append(third)
         for module in pending:

@@ -48,6 +48,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("names")
     write(folder / "site", "exporter", EXPORTER)
     write(folder / "beside", "importer", IMPORTER)
+    write(folder / "site", "importer", {"__init__.py": "", "good.py": ""})  # another release, which the exporter has loaded
     statements = package_imports(str(folder / "beside"), "importer", frozenset({"exporter"}))
     wanted = {(one.module, name) for one in statements for name in ("", *one.names)}
     wanted |= {("exporter.broken", ""), ("exporter.broken", "never"), ("exporter.needy", "x")}
@@ -59,7 +60,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "modules": sorted({module_of(one.file) for one in statements}),
         "protected": ["exporter", "importer"],
     }
-    job = {"preload": ["exporter"], "direct": sorted(wanted), "importers": [importer]}
+    job = {"preload": ["exporter", "importer.good"], "direct": sorted(wanted), "importers": [importer]}
     (folder / "job.json").write_text(json.dumps(job))
     words = [sys.executable, "-I", "-c", f"import sys; sys.path[:0] = [{str(folder / 'site')!r}]; sys.argv[1:] = sys.argv[2:]\n"]
     words[-1] += f"exec(compile(open({CHILD!r}).read(), {CHILD!r}, 'exec'))"
@@ -104,6 +105,10 @@ def test_a_failure_that_is_caught_is_seen_to_run_and_one_that_is_guarded_is_not(
     assert run["last"]["importer.guarded"] is None
     assert "importer/caught.py:2" in run["ran"]
     assert not {"importer/guarded.py:2", "importer/guarded.py:5"} & set(run["ran"])
+
+
+def test_another_release_of_the_importer_that_is_already_loaded_is_not_taken_for_it(run: dict[str, Any]) -> None:
+    assert "importer/good.py:1" in run["ran"]
 
 
 def test_a_third_package_is_replaced_only_for_the_module_that_dies_for_want_of_it(run: dict[str, Any]) -> None:
