@@ -232,6 +232,8 @@ class Watch:
         self.patched = patched
         self.ran: set[str] = set()
         self.real = builtins.__import__
+        for loaded in [one for one in sys.modules if one.split(".")[0] == package]:
+            del sys.modules[loaded]  # another release of the importer, which the preloading has brought in
 
     def __call__(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:  # noqa: A002
         """As ``__import__``."""
@@ -277,8 +279,6 @@ def import_all(
     def work(tell: Callable[[Any], None]) -> None:
         watch = Watch(job["folder"], job["package"], patched)
         builtins.__import__ = watch
-        for loaded in [one for one in sys.modules if one.split(".")[0] == job["package"]]:
-            del sys.modules[loaded]  # another release of the importer, which the preloading has brought in
         third = ThirdPackages()
         sys.meta_path.append(third)
         for module in pending:
