@@ -9,19 +9,8 @@ from .dynamic import lines_of, near
 
 MAX_SOURCE_BYTES = 4 * 1024 * 1024
 IMPLICIT = frozenset(
-    [
-        "__name__",
-        "__doc__",
-        "__package__",
-        "__loader__",
-        "__spec__",
-        "__file__",
-        "__cached__",
-        "__builtins__",
-        "__dict__",
-        "__annotations__",
-        "__class__",
-    ]
+    "__%s__" % one
+    for one in ("name", "doc", "package", "loader", "spec", "file", "cached", "builtins", "dict", "annotations", "class")
 )
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 WITHS = (ast.With, ast.AsyncWith)
@@ -308,7 +297,13 @@ class Surface:
             elif isinstance(of, ast.Attribute) and of.attr == "meta_path":
                 self.alias_patterns += lazyexports.patterns(self.tree)
         elif any(is_call(one, "globals") for one in node.args):
-            self.open = True
+            first = node.args[0]
+            if name == "LazyLoader" and isinstance(first, ast.Constant) and isinstance(first.value, str):
+                self.maybe.add(
+                    first.value
+                )  # it puts the module under this name into the namespace that it is given, and no other
+            else:
+                self.open = True
 
     def _getattr(self):
         """Names that the module's own ``__getattr__`` answers; open when it cannot be read."""

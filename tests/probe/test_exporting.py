@@ -42,6 +42,7 @@ def test_a_name_that_a_statement_binds_is_defined(text: str, name: str) -> None:
         ("for item in items: pass", "item"),
         ("def load():\n    global model\n    model = 1", "model"),
         ("globals()['made'] = 1", "made"),
+        ('me_quant = LazyLoader("made", globals(), "vllm.model_executor.layers.quantization")', "made"),
     ],
 )
 def test_a_name_that_is_bound_at_times_is_undecided(text: str, name: str) -> None:
@@ -53,6 +54,7 @@ def test_a_name_that_is_bound_at_times_is_undecided(text: str, name: str) -> Non
     [
         "for n in names:\n    globals()[n] = make(n)",
         "globals().update(table)",
+        'lazy = LazyLoader(name, globals(), "vllm.model_executor.models")',
         "exec(code)",
         "import sys\nsetattr(sys.modules[__name__], name, 1)",
         "import sys\nthis = sys.modules[__name__]",
