@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from envdoctor.harvest.texts import Texts
     from envdoctor.nametables import Given, Kind, Place, Spans, Status, When
 
-READER = 1
+READER = 2
 """Raised when what is read of a text changes, or what is asked: tables of another reader are made anew."""
 MAX_NAME = 200
 """Characters of a name or path that is recorded."""
