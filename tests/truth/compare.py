@@ -1,0 +1,201 @@
+"""What was predicted beside what was measured: one row for each file and for each import, and how often they agree."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.truth.saying import LOADS, absent_module, of_the_loader, same
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Record = dict[str, Any]
+"""All that was measured and predicted of one environment, as :mod:`tests.truth.record` writes it."""
+OWN_PROBLEM = "the linker"
+TORCH = "the linker, of torch"
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """One file in one context."""
+
+    context: str
+    file: str
+    measured: str
+    """A kind of :data:`tests.truth.saying.KINDS`."""
+    predicted: str
+    """The kind of the first problem; "loads" if there is none."""
+    reason: str
+    """"same": the measured lack is the first that was predicted, "among": it is among those, "other" or "" (nothing to compare)."""
+    said: str = ""
+    expected: str = ""
+
+    @property
+    def wrong(self) -> str:
+        """The word for a disagreement: "false alarm", "miss" or "other reason"; empty if there is none."""
+        if self.measured == LOADS:
+            return "" if self.predicted == LOADS else "false alarm"
+        if self.predicted == LOADS:
+            return "miss"
+        return "" if self.reason in {"same", "among"} else "other reason"
+
+
+@dataclass(frozen=True)
+class ImportRow:
+    """One extension module, or one package."""
+
+    kind: str
+    """module or package."""
+    name: str
+    said: str
+    """How its import really ended; empty if it works."""
+    by: str
+    """Who predicts that it fails: the linker or a rule; empty if nobody does."""
+    absent: bool = False
+    """It wants a Python package that is not installed, which is no matter of linking."""
+
+    @property
+    def outcome(self) -> str:
+        """TP, FP, FN, TN, or "absent"."""
+        if self.said:
+            return "TP" if self.by else "absent" if self.absent else "FN"
+        return "FP" if self.by else "TN"
+
+
+@dataclass
+class Outcome:
+    """One environment."""
+
+    record: Record
+    files: list[FileRow] = field(default_factory=list)
+    imports: list[ImportRow] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Of the environment."""
+        return str(self.record["name"])
+
+    def wrong(self) -> list[FileRow]:
+        """Files of which the prediction is not what was measured."""
+        return [row for row in self.files if row.wrong]
+
+    def counted(self) -> Counter[str]:
+        """How often each outcome of imports."""
+        return Counter(row.outcome for row in self.imports)
+
+
+def compare(record: Record) -> Outcome:
+    """Both levels of one environment."""
+    return Outcome(record, list(file_rows(record)), [*module_rows(record), *package_rows(record)])
+
+
+def file_rows(record: Record) -> Iterator[FileRow]:
+    """Each file in each context that was measured."""
+    for context, measured in record["files"].items():
+        predicted = record["predicted_files"].get(context, {"said": {}})["said"]
+        torch = record["predicted_files"].get(context, {}).get("torch", [])
+        if context == "torch" and "torch" in measured:
+            yield file_row(context, "import torch", measured["torch"], [["", "", one] for one in torch])
+        for file, text in measured["said"].items():
+            if file in predicted:
+                yield file_row(context, file, text, predicted[file])
+            else:
+                yield FileRow(context, file, of_the_loader(text).kind, "not judged", "", text)
+
+
+def file_row(context: str, file: str, text: str, problems: list[list[str]]) -> FileRow:
+    """One file; a problem is [kind, wants, message]."""
+    said = of_the_loader(text)
+    messages = [message for _, _, message in problems]
+    if said.kind == LOADS or not problems:
+        reason = ""
+    elif messages[0] in text or same(said, file, *problems[0][:2]):
+        reason = "same"
+    else:
+        among = any(message in text or same(said, file, kind, wants) for kind, wants, message in problems)
+        reason = "among" if among else "other"
+    kind = LOADS if not problems else problems[0][0] or of_the_loader(messages[0]).kind
+    return FileRow(context, file, said.kind, kind, reason, text, "; ".join(messages[:2]))
+
+
+def module_rows(record: Record) -> Iterator[ImportRow]:
+    """Each extension module, and each library that the section ``linking`` judges as one that its package opens."""
+    judged = {one["path"]: one for one in modules(record)}
+    for path, said in record["imports"]["modules"].items():
+        one = judged.get(path)
+        if one is None and not record["importable"].get(path):
+            continue  # a library that nobody imports: it is judged as a file
+        by = OWN_PROBLEM if one is not None and one["problems"] else ""
+        by = by or (blamed(record, path.split("/")[0].split(".")[0], said) if said else "")
+        yield ImportRow("module", path, said, by, absent(record, said))
+
+
+def package_rows(record: Record) -> Iterator[ImportRow]:
+    """Each package: broken if its import fails, or if a module does that is none of several variants."""
+    required: dict[str, list[str]] = {}
+    predicted = set()
+    for one in modules(record):
+        if not one["optional"]:
+            required.setdefault(one["path"].split("/")[0].split(".")[0], []).append(one["path"])
+            if one["problems"]:
+                predicted.add(one["path"].split("/")[0].split(".")[0])
+    for package, ended in record["imports"]["packages"].items():
+        failing = [record["imports"]["modules"].get(path, "") for path in required.get(package, ())]
+        said = ended or next(filter(None, failing), "")
+        by = OWN_PROBLEM if package in predicted else ", ".join(claims(record, package))
+        by = by or (blamed(record, package, said) if said else "")
+        yield ImportRow("package", package, said, by, absent(record, said))
+
+
+def absent(record: Record, said: str) -> bool:
+    """Whether the import wants a package of which nothing is installed."""
+    name = absent_module(said).split(".")[0]
+    return bool(name) and name not in record["owners"]
+
+
+def modules(record: Record) -> list[Record]:
+    """The modules that the section judged; none if it could not say."""
+    leaf = record["linking"]["modules"]
+    return list(leaf["value"]) if leaf["is"] == "known" else []
+
+
+def claims(record: Record, package: str) -> list[str]:
+    """Rules that say of a package, from bytes and not from declarations, that it does not work here."""
+    owners = record["owners"].get(package, ())
+    return sorted({code for code, layer, subject in record["claims"] if layer == "linked" and subject in owners})
+
+
+def blamed(record: Record, package: str, said: str) -> str:
+    """Who says why this failed, other than by a problem of its own: a rule, or what is said of the package that failed first."""
+    by = claims(record, package)
+    if by:
+        return ", ".join(by)
+    ended = record["imports"]["torch"]
+    leaf = record["linking"]["torch"]
+    if ended and leaf["is"] == "known" and leaf["value"] and leaf["value"]["problems"]:
+        lacking = of_the_loader(said).wants
+        if words(ended) in said or f"torch/lib/{os.path.basename(lacking)}" in record["files"]["plain"]["said"]:
+            return TORCH
+    for other, error in record["imports"]["packages"].items():
+        if error and other != package and words(error) in said:
+            broken = [
+                one for one in modules(record) if one["path"].startswith(other + "/") and one["problems"] and not one["optional"]
+            ]
+            rules = claims(record, other)
+            if broken or rules:
+                return f"{', '.join(rules) or OWN_PROBLEM}, of {other}"
+    return ""
+
+
+def words(error: str) -> str:
+    """The error without the name of its class: what stays the same where it is raised again as another."""
+    return re.sub(r"^\w+: ", "", error)
+
+
+def share(part: int, rest: int) -> str:
+    """A quotient for the table; "-" where there was nothing to count."""
+    return f"{part / (part + rest):.3f}" if part + rest else "-"

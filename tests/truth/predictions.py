@@ -1,0 +1,45 @@
+"""Runs under the environment's own Python (standard library only, 3.8+): the probe's loader judges every shared object.
+
+argv: the site folder. Prints {context: {"torch": messages, "said": {file: problems}}}
+for the same files and contexts that dlopens.py really opens, a problem as [kind, wants, message] in the order of the loader.
+Nothing is opened or imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from envdoctor.probe import interpreter, linkmap, machine, torch_import  # noqa: E402
+from envdoctor.probe.ldso import System  # noqa: E402
+from tests.truth.dlopens import shared_objects  # noqa: E402
+
+
+def main() -> None:
+    """Judge and print."""
+    site = sys.argv[1]
+    here = machine.Machine()
+    section: dict[str, Any] = {}
+    interpreter.probe(section, here, {})
+    python = machine.value_of(section["interpreter"])
+    process = linkmap.Process(System(here, os.path.realpath(sys.executable)))
+    process.assume_driver()
+    answer: dict[str, Any] = {"plain": {"torch": [], "said": judged(process, shared_objects(site))}}
+    if os.path.isdir(site + "/torch"):
+        ended = torch_import.TorchImport(here, process, python, site).run().problems
+        files = [] if ended else shared_objects(site)
+        answer["torch"] = {"torch": [problem.message for problem in ended], "said": judged(process, files)}
+    json.dump(answer, sys.stdout)
+
+
+def judged(process: Any, files: list[str]) -> dict[str, list[list[str]]]:
+    """{file: problems} of each file, opened in a fork of its own."""
+    return {path: [[one.kind, one.wants, one.message] for one in process.fork().open(path)] for path in files}
+
+
+if __name__ == "__main__":
+    main()
