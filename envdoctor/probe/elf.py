@@ -16,6 +16,8 @@ SECTION_HEADER_SIZE = 64
 DYNAMIC_ENTRY_SIZE = 16
 PT_LOAD = 1
 PT_DYNAMIC = 2
+PT_INTERP = 3
+PT_TLS = 7
 SHT_NOBITS = 8
 DT_NULL = 0
 DT_NEEDED = 1
@@ -33,7 +35,10 @@ class NotElf(Exception):
 
 
 class Elf:
-    """One mapped file. Use it in a ``with`` statement; ``data`` is the mapping."""
+    """One mapped file. Use it in a ``with`` statement; ``data`` is the mapping.
+
+    ``type`` and ``machine`` are the header's e_type and e_machine, ``tls`` is (bytes, alignment) of its thread-local block.
+    """
 
     def __init__(self, path):
         """Map the file. Raises NotElf, or OSError when it cannot be opened."""
@@ -118,20 +123,29 @@ class Elf:
         if self.data[4:6] != b"\x02\x01":
             raise NotElf("it is not 64-bit little-endian")
         fields = self._unpack("<HHIQQQIHHHHHH", 16)
+        self.type, self.machine = fields[0], fields[1]
         program_headers, section_headers = fields[4], fields[5]
         program_size, program_count, section_size, section_count, names_index = fields[8:13]
         self._sections = section_headers, section_count if section_size == SECTION_HEADER_SIZE else 0, names_index
         if program_count and program_size != PROGRAM_HEADER_SIZE:
             raise NotElf("its program headers have an odd size")
-        self._loads, self._dynamic_segment = [], None
-        for index in range(program_count):
-            kind, _flags, offset, address, _physical, size = self._unpack(
-                "<IIQQQQ", program_headers + index * PROGRAM_HEADER_SIZE
-            )
+        self._loads, self._dynamic_segment, self._interpreter, self.tls = [], None, None, (0, 1)
+        if program_headers + program_count * PROGRAM_HEADER_SIZE > len(self.data):
+            raise NotElf("its program headers lie behind the end of the file")
+        table = self.data[program_headers : program_headers + program_count * PROGRAM_HEADER_SIZE]
+        for kind, _flags, offset, address, _physical, size, memory, align in struct.iter_unpack("<IIQQQQQQ", table):
             if kind == PT_LOAD:
                 self._loads.append((address, address + size, offset))
             elif kind == PT_DYNAMIC:
                 self._dynamic_segment = offset, size
+            elif kind == PT_INTERP:
+                self._interpreter = offset
+            elif kind == PT_TLS:
+                self.tls = memory, align
+
+    def interpreter(self):
+        """The dynamic loader that a program asks for (PT_INTERP), "/lib64/ld-linux-x86-64.so.2"; None for a library."""
+        return None if self._interpreter is None else self._name(self._interpreter).decode("utf-8", "surrogateescape")
 
     def _unpack(self, layout, offset):
         if offset + struct.calcsize(layout) > len(self.data):

@@ -1,6 +1,19 @@
-"""Section ``linking``."""
+"""Section ``linking``: what the dynamic loader would refuse when the GPU stack is imported; nothing is imported or run.
 
-from .machine import unknown
+The process is played as an import builds it: the interpreter, ``import torch``, then each module in a fork of its own.
+"""
+
+import re
+import time
+
+from .copies import Copies
+from .elf import NotElf
+from .ldso import NoLoader, System
+from .linkmap import Problem, Process
+from .machine import Missing, Trouble, known, unknown
+from .modules import OPEN_NVIDIA_WHEELS, Inventory
+from .symbols import gnu_hash
+from .torch_import import TorchImport, import_numpy, suffixes
 
 LEAVES = (
     "torch",
@@ -8,8 +21,176 @@ LEAVES = (
     "copies",
     "driver_libraries",
 )
+MAX_SHOWN = 8
+MAX_OPENED_FIRST = 32
+MAX_DEPTH = 6
 
 
 def probe(out, machine, ask):
-    """Fill the section."""
-    out.update(dict.fromkeys(LEAVES, unknown("not built yet")))
+    """Fill the section from what the sections python and packages found."""
+    started = time.perf_counter()
+    try:
+        fill(out, machine, ask)
+    finally:
+        out["seconds"] = round(time.perf_counter() - started, 4)
+
+
+def fill(out, machine, ask):
+    """The leaves of the section."""
+    interpreter = ask["sections"]["python"]["interpreter"]
+    distributions = ask["sections"]["packages"]["distributions"]
+    sites = interpreter["value"]["site_dirs"] if interpreter["is"] == "known" else interpreter
+    for leaf in (sites, distributions):
+        if leaf["is"] != "known":
+            out.update(dict.fromkeys(LEAVES, unknown(leaf["why"])))
+            return
+    installed = {}
+    for one in distributions["value"]:
+        # the first on the path is the one that is imported
+        installed.setdefault(re.sub(r"[-_.]+", "-", one["name"]).lower(), one)
+    try:
+        judge = Judge(machine, interpreter["value"], installed)
+    except (NoLoader, Missing, Trouble, NotElf) as error:
+        out.update(dict.fromkeys(LEAVES, unknown(str(error))))
+        return
+    judge.run(ask.get("deep_link", ""), bare=bool(ask.get("bare")))
+    via = "ld.so's rules over %d files, nothing loaded" % judge.system.count()
+    out["torch"] = judge.torch_leaf(via)
+    out["modules"] = known(judge.modules, via)
+    out["copies"] = known(judge.copies.found(), via)
+    out["driver_libraries"] = known("assumed" if judge.process.assumed else "present", "the loader's search for libcuda.so.1")
+
+
+class Judge:
+    """Plays the imports of one environment."""
+
+    def __init__(self, machine, interpreter, installed):
+        self.machine, self.interpreter, self.installed = machine, interpreter, installed
+        self.sites = interpreter["site_dirs"]["value"]
+        self.endings = suffixes(interpreter)
+        self.system = System(machine, interpreter["executable"])
+        self.process = Process(self.system)
+        self.process.assume_driver()
+        self.alone = self.process.fork()
+        self.inventory = Inventory(machine, installed, self.sites)
+        self.copies = Copies(self.system, self.inventory)
+        self.torch, self.trouble, self.modules, self._elsewhere = None, None, [], None
+
+    def run(self, deep, bare=False):
+        """Judge everything. ``bare`` opens each file with nothing of its own package before it, as a plain dlopen would."""
+        self.import_torch()
+        asked = self.inventory.asked(deep)
+        seen = set()
+        for name in sorted(asked.union(self.inventory.default())):
+            for one in self.inventory.candidates(name, self.endings, name in asked):
+                place = self.system.place(one.place)
+                if place is None or place[1] in seen:
+                    continue
+                seen.add(place[1])
+                judged = self.judged(one, name in asked, bare)
+                if judged is not None:
+                    self.modules.append(judged)
+
+    def import_torch(self):
+        """Take the process to where ``import torch`` has ended."""
+        site = next((one for one in self.sites if self.machine.exists(one + "/torch/__init__.py")), None)
+        if site is None:
+            import_numpy(self.machine, self.process, self.sites, self.endings)
+            return
+        try:
+            self.torch = TorchImport(self.machine, self.process, self.interpreter, site).run()
+        except (Missing, Trouble) as error:
+            self.trouble = str(error)
+        self.copies.take_torch(self.process)
+
+    def torch_leaf(self, via):
+        """The leaf ``torch``."""
+        if self.trouble is not None:
+            return unknown(self.trouble)
+        if self.torch is None:
+            return known(None, "no torch folder in " + (", ".join(self.sites) or "any site folder"))
+        shown = [self.shown(one) for one in self.torch.problems[:MAX_SHOWN]]
+        return known({"problems": shown, "preloads": self.torch.opened}, via)
+
+    def judged(self, one, deep, bare):
+        """The LinkedModule of one candidate; None for a library that is not loaded by itself."""
+        module = self.import_name(one)
+        if module is None and one.stem.startswith("lib") and "/_C/" in one.path and not deep:
+            return None
+        if one.misfit is not None:
+            problems = [self.wrong_python(one)]
+        else:
+            world = self.process.fork()
+            problems = self.opened(world, one, {} if bare else self.brought(one, deep))
+            self.copies.take(one.package, world.group_of(one.place), self.alone.fork().mapped(one.place))
+        return {
+            "package": one.package,
+            "path": one.path,
+            "module": module,
+            "problems": [self.shown(problem) for problem in problems[:MAX_SHOWN]],
+            "problem_count": len(problems),
+            "optional": one.optional,
+        }
+
+    def import_name(self, one):
+        """The name under which Python imports it; None for a library that has no PyInit function."""
+        if one.misfit is not None:
+            return one.dotted
+        start = b"PyInit_" + one.stem.encode("utf-8", "replace")
+        try:
+            return one.dotted if self.system.file(one.place).defines(start, gnu_hash(start)) else None
+        except (NotElf, Missing, Trouble, Exception):
+            return None
+
+    def wrong_python(self, one):
+        """The problem of a module that is there for other Pythons only."""
+        wanted = self.endings[0][1 : -len(".so")]
+        words = "No module named '%s': the file is for %s, this Python is %s" % (one.dotted or one.path, one.misfit, wanted)
+        return Problem("wrong-python", one.place, wanted, None, words)
+
+    def opened(self, world, one, brought):
+        """The problems of opening a candidate, after its package has opened those of ``brought`` that it lacks."""
+        tried = set()
+        return self._opened(world, one.place, brought, tried, MAX_DEPTH)
+
+    def _opened(self, world, path, brought, tried, depth):
+        problems = world.open(path)
+        lacking = [each.wants for each in problems if each.kind == "missing-library" and each.wants in brought]
+        lacking = [name for name in dict.fromkeys(lacking) if name not in tried][:MAX_OPENED_FIRST]
+        if not lacking or not depth:
+            return problems
+        for name in lacking:
+            tried.add(name)
+            own = self._opened(world, brought[name], brought, tried, depth - 1)
+            if own:
+                return own
+        return self._opened(world, path, brought, tried, depth - 1)
+
+    def brought(self, one, deep):
+        """{name: path} of libraries that the candidate's package may open before it."""
+        found = {}
+        if deep:
+            found.update(self.elsewhere())
+        elif OPEN_NVIDIA_WHEELS.match(one.package):
+            found.update(self.copies.nvidia_wheels())
+        for site, path in self.inventory.files(one.package):
+            found[path.rpartition("/")[2]] = site + "/" + path
+        return found
+
+    def elsewhere(self):
+        """{name: path} of every library of every distribution."""
+        if self._elsewhere is None:
+            self._elsewhere = {}
+            for name in sorted(self.installed):
+                for site, path in self.inventory.files(name):
+                    self._elsewhere.setdefault(path.rpartition("/")[2], site + "/" + path)
+        return self._elsewhere
+
+    def shown(self, problem):
+        """A LinkProblem as the facts have it."""
+        file = problem.file
+        for site in self.sites:
+            if file.startswith(site + "/"):
+                file = file[len(site) + 1 :]
+                break
+        return {"kind": problem.kind, "file": file, "wants": problem.wants, "of": problem.of, "message": problem.message}

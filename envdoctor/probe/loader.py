@@ -20,6 +20,12 @@ MAX_CACHE_BYTES = 16 * 1024 * 1024
 HEADER_BYTES = 48  # magic, two counts, five words unused or flags
 ENTRY = "<iIIIQ"  # flags, key, value, osversion, hwcap; every machine with an NVIDIA driver is little-endian
 ENTRY_BYTES = 24
+EXTENSION_OFFSET = 32  # in the header: where the table of extensions begins, 0 if there is none
+EXTENSION_MAGIC = 0xEAA42174
+EXTENSION_HWCAPS = 1
+HWCAP_EXTENSION = 1 << 30  # bit 62 of an entry's hwcap: the low half is an index into that extension
+MAX_EXTENSIONS = 16
+MAX_HWCAPS_BYTES = 256
 ARCH_MASK = 0xFF00
 ARCH_32_BIT = (0x0000, 0x0800, 0x0900, 0x0B00)  # i386 and the like, x32, 32-bit ARM hard and soft float
 
@@ -79,19 +85,53 @@ def cache_entries(machine):
 
 def parse_cache(data):
     """As cache_entries, of these bytes. Raises Trouble."""
+    entries = {}
+    for soname, path, _hwcap in parsed(data):
+        entries.setdefault(soname, []).append(path)
+    return entries
+
+
+def cache_list(machine):
+    """(SONAME, path, glibc-hwcaps folder or None) of the 64-bit libraries in /etc/ld.so.cache. Raises Missing or Trouble."""
+    return list(parsed(machine.read(CACHE, MAX_CACHE_BYTES)))
+
+
+def parsed(data):
+    """The same of these bytes, one by one. Raises Trouble."""
     start = new_format_start(data)
     if len(data) < start + HEADER_BYTES:
         raise Trouble("%s is cut short" % CACHE)
     (count,) = struct.unpack_from("<I", data, start + len(MAGIC_NEW))
     if start + HEADER_BYTES + count * ENTRY_BYTES > len(data):
         raise Trouble("%s is cut short: it announces %d libraries" % (CACHE, count))
-    entries = {}
     table = data[start + HEADER_BYTES : start + HEADER_BYTES + count * ENTRY_BYTES]
-    for flags, key, value, _osversion, _hwcap in struct.iter_unpack(ENTRY, table):
+    folders = None
+    for flags, key, value, _osversion, hwcap in struct.iter_unpack(ENTRY, table):
         if flags & ARCH_MASK in ARCH_32_BIT:
             continue
-        entries.setdefault(string_at(data, start + key), []).append(string_at(data, start + value))
-    return entries
+        folder = None
+        if hwcap:
+            folders = hwcaps_folders(data, start) if folders is None else folders
+            index = hwcap & 0xFFFFFFFF
+            # the older kind, a bit mask of CPU features, was last written by glibc 2.32
+            folder = folders[index] if hwcap >> 32 == HWCAP_EXTENSION and index < len(folders) else "legacy"
+        yield string_at(data, start + key), string_at(data, start + value), folder
+
+
+def hwcaps_folders(data, start):
+    """Names of the glibc-hwcaps folders that entries refer to; empty if the cache has no such list (glibc before 2.33)."""
+    (offset,) = struct.unpack_from("<I", data, start + EXTENSION_OFFSET)
+    if offset == 0 or start + offset + 8 > len(data):
+        return []
+    magic, sections = struct.unpack_from("<II", data, start + offset)
+    if magic != EXTENSION_MAGIC:
+        return []
+    table = data[start + offset + 8 : start + offset + 8 + 16 * min(sections, MAX_EXTENSIONS)]
+    for tag, _flags, place, size in struct.iter_unpack("<IIII", table[: len(table) // 16 * 16]):
+        if tag == EXTENSION_HWCAPS:
+            names = data[start + place : start + place + min(size, MAX_HWCAPS_BYTES)]
+            return [string_at(data, start + name) for (name,) in struct.iter_unpack("<I", names[: len(names) // 4 * 4])]
+    return []
 
 
 def new_format_start(data):
