@@ -130,7 +130,7 @@ def module_rows(record: Record) -> Iterator[ImportRow]:
         if one is None and not record["importable"].get(path):
             continue  # a library that nobody imports: it is judged as a file
         by = OWN_PROBLEM if one is not None and one["problems"] else ""
-        by = by or (blamed(record, path.split("/")[0].split(".")[0], said) if said else "")
+        by = by or (imported_by(record, path, said) or blamed(record, path.split("/")[0].split(".")[0], said) if said else "")
         yield ImportRow("module", path, said, by, absent(record, said))
 
 
@@ -167,6 +167,17 @@ def claims(record: Record, package: str) -> list[str]:
     """Rules that say of a package, from bytes and not from declarations, that it does not work here."""
     owners = record["owners"].get(package, ())
     return sorted({code for code, layer, subject in record["claims"] if layer == "linked" and subject in owners})
+
+
+def imported_by(record: Record, path: str, said: str) -> str:
+    """Who says why a module fails whose file does load: it imports another module, which is judged to fail in these words."""
+    if any(record["files"][context]["said"].get(path) for context in record["files"]):
+        return ""
+    for one in modules(record):
+        error = record["imports"]["modules"].get(one["path"], "")
+        if error and one["path"] != path and one["problems"] and words(error) in said:
+            return f"{OWN_PROBLEM}, of another module"
+    return ""
 
 
 def blamed(record: Record, package: str, said: str) -> str:

@@ -14,6 +14,7 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 import sys
 import warnings
 
@@ -24,18 +25,35 @@ from tests.truth.dlopens import ENDED, imported, in_a_child, in_one_line  # noqa
 
 sys.path.remove(ROOT)  # nothing of ours may be imported in the place of something of the environment
 
+LACKING = re.compile(r"(?P<name>[^\s/]+\.so[.\d]*): cannot open shared object file")
+MOST_OPENED = 8
 NO_MODULE = "does not define module export function"
 """CPython's words for a library that did load but is no module: its package opens it by torch.ops or ctypes."""
 
 
 def loaded(path: str, module: str | None) -> str:
-    """How loading the file ends, as its package would load it."""
+    """How loading the file ends, as its package would load it.
+
+    A library beside it that it lacks, and that the package's source names, is opened first: some do that in the function that
+    uses the module.
+    """
+    said = tried(path, module)
+    for _ in range(MOST_OPENED):
+        library = opened_by_its_package(path, said)
+        if library is None:
+            break
+        said = tried(library, None) or tried(path, module)
+    return said
+
+
+def tried(path: str, module: str | None) -> str:
+    """How loading the file ends, and nothing else."""
     try:
         if module is None:
             ctypes.CDLL(path)
             return ""
         parent, _, name = module.rpartition(".")
-        if parent and not imported(parent) and parent.endswith(name):
+        if parent.rpartition(".")[2] == name and not imported(parent):
             return ""  # cv2/cv2.abi3.so: the native half of a package, which has been loaded under the package's own name
         if parent and imported(parent):
             spec = importlib.util.spec_from_file_location(module, path)
@@ -48,6 +66,23 @@ def loaded(path: str, module: str | None) -> str:
         said = in_one_line(error)
         return "" if NO_MODULE in said else said
     return ""
+
+
+def opened_by_its_package(path: str, said: str) -> str | None:
+    """The library that is lacking, if it lies in the same package and its name stands in the package's Python source."""
+    found = LACKING.search(said)
+    site = next((folder for folder in sys.path if folder and path.startswith(folder + os.sep)), None)
+    if found is None or site is None:
+        return None
+    package = os.path.join(site, os.path.relpath(path, site).split(os.sep)[0])
+    place, named = None, False
+    for folder, _, names in os.walk(package):
+        place = os.path.join(folder, found["name"]) if found["name"] in names else place
+        for name in names:
+            if name.endswith(".py") and not named:
+                with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as source:
+                    named = found["name"].split(".so")[0] in source.read()
+    return place if named else None
 
 
 def examined(package: str, files: list[tuple[str, str | None]]) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from envdoctor.probe import interpreter, linkmap, machine, torch_import  # noqa: E402
-from envdoctor.probe.ldso import System  # noqa: E402
-from tests.truth.dlopens import shared_objects  # noqa: E402
+from envdoctor.probe import interpreter, linkmap, machine, torch_import
+from envdoctor.probe.ldso import System
+from tests.truth.dlopens import shared_objects
 
 
 def main() -> None:

@@ -44,9 +44,8 @@ def record_of(row: Environment, workshop: Workshop, saved: Path | None) -> Recor
         measured = {"files": files, "imports": imports, "importable": importable, "import_seconds": times, "seconds": seconds}
         measured = without_folder(measured, f"{workshop.site}/")
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(measured), encoding="utf-8")
-    return {
+            keep(path, measured)
+    record = {
         "name": row.name,
         "about": row.about,
         "python": row.python,
@@ -57,6 +56,15 @@ def record_of(row: Environment, workshop: Workshop, saved: Path | None) -> Recor
         "owners": owners(workshop.site),
         **without_folder(predicted(workshop), f"{workshop.site}/"),
     }
+    if saved is not None:
+        keep(saved.parent / "records" / f"{row.name}.json", record)
+    return record
+
+
+def keep(path: Path, document: Record) -> None:
+    """Write it down."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document), encoding="utf-8")
 
 
 def predicted(workshop: Workshop) -> Record:

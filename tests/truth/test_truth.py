@@ -1,6 +1,6 @@
 """The loader's verdict beside envdoctor's, on environments of real wheels. Run by ``make truth``.
 
-TRUTH_FOLDER names a folder in which what was measured is kept, and read instead of being measured again.
+TRUTH_FOLDER names a folder that is kept: what was measured is not measured again, and the wheels of the last group are there.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.truth, pytest.mark.skipif(not runs_here(), reason="the wheels are for Linux x86_64")]
 
+KEPT = os.environ.get("TRUTH_FOLDER")
 ROOM_BYTES = 28 * 1000**3
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "truth"
 LEAST_ENVIRONMENTS = 14
@@ -51,6 +52,9 @@ def measured() -> Measured:
 
 @pytest.fixture(scope="module")
 def workshop() -> Iterator[Workshop]:
+    if KEPT:
+        yield Workshop(Path(KEPT))
+        return
     with tempfile.TemporaryDirectory(prefix="envdoctor-truth-", ignore_cleanup_errors=True) as folder:
         free = shutil.disk_usage(folder).free
         assert free >= ROOM_BYTES, (
@@ -61,9 +65,8 @@ def workshop() -> Iterator[Workshop]:
 
 @pytest.mark.parametrize("row", ENVIRONMENTS, ids=lambda row: row.name)
 def test_what_the_loader_refuses_is_what_was_predicted(row: Environment, workshop: Workshop, measured: Measured) -> None:
-    saved = os.environ.get("TRUTH_FOLDER")
     try:
-        outcome = compare(record_of(row, workshop, Path(saved) if saved else None))
+        outcome = compare(record_of(row, workshop, Path(KEPT) / "measured" if KEPT else None))
     except NotBuilt as error:
         measured.failed[row.name] = str(error)
         pytest.skip(f"it cannot be built here: {error}")

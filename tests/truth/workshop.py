@@ -38,11 +38,10 @@ class Workshop:
     def __init__(self, folder: Path) -> None:
         """Nothing is created yet."""
         self.venv = folder / "venv"
-        self.cache = folder / "cache"
+        self.caches = folder / "cache"
         self.home = folder / "home"
         self.stub = folder / "stub"
         self.poison = folder / "poison"
-        self.group = ""
         self.row: Environment | None = None
 
     @property
@@ -62,7 +61,7 @@ class Workshop:
         self.home.mkdir(parents=True, exist_ok=True)
         paths = [str(self.poison / self.row.poison[-1])] if self.row.poison else []
         paths += [str(self.stub)] if driver else []
-        environ = {**clean_environ(), "HOME": str(self.home), "UV_CACHE_DIR": str(self.cache)}
+        environ = {**clean_environ(), "HOME": str(self.home), "UV_CACHE_DIR": str(self.caches / self.row.group)}
         if paths:
             environ["LD_LIBRARY_PATH"] = ":".join(paths)
         return subprocess.run(
@@ -72,9 +71,10 @@ class Workshop:
     def build(self, row: Environment) -> None:
         """Make the environment of this row. Raises NotBuilt."""
         self.remove()
-        if row.group != self.group:
-            shutil.rmtree(self.cache, ignore_errors=True)
-        self.group, self.row = row.group, row
+        self.row = row
+        for old in self.caches.glob("*"):
+            if old.name != row.group:
+                shutil.rmtree(old)
         uv = tool("uv")
         day = ["--exclude-newer", row.as_of] if row.as_of else []
         inside = [uv, "pip", "install", "--quiet", "--python", self.python, *day]
@@ -90,7 +90,7 @@ class Workshop:
             self.must(*over, "--python", self.python, *row.forced)
         if row.foreign:
             other, *wheels = row.foreign
-            self.must(*over, "--target", str(self.site), "--python-version", other, "--python", other, *wheels)
+            self.must(*over, "--target", str(self.site), "--python-version", other, "--python", self.python, *wheels)
         if row.poison:
             self.must(*over, "--target", str(self.poison), "--python", self.python, *row.poison[:-1])
         if row.only_if is not None and not self.version(row.only_if[0]).endswith(row.only_if[1]):
