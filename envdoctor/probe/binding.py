@@ -6,9 +6,11 @@ library that was bound once be taken as bound wherever the same libraries can be
 
 from bisect import bisect_left
 
+from .elf import NotElf
 from .symbols import gnu_hash
 
 MAX_PROBLEMS = 2000  # of one library
+MAX_SHOWN_BYTES = 16384  # of a symbol: mangled templates of real libraries reach 10,000
 
 
 class Problem:
@@ -67,10 +69,10 @@ class Memo:
         hashed = gnu_hash(name)
         if soname is not None:
             named = scope.by_name.get(soname)
-            if named is not None and named.library in scope.members and named.library.defines(name, hashed, version, hidden):
+            if named is not None and named.library in scope.members and has(named.library, name, hashed, version, hidden):
                 return named.library
         for index, library in enumerate(near):
-            if library.defines(name, hashed, version, hidden):
+            if has(library, name, hashed, version, hidden):
                 if index:
                     near.insert(0, near.pop(index))
                 return library
@@ -103,10 +105,18 @@ class Memo:
         return sorted(found)
 
 
+def has(library, *symbol):
+    """Whether it defines the symbol; one whose tables are damaged has nothing to offer, and is reported by itself."""
+    try:
+        return library.defines(*symbol)
+    except NotElf:
+        return False
+
+
 def nearest(name, neighbours):
     """The SONAME whose symbols have the longest beginning in common with ``name``, at least a namespace; None if none has."""
     place = bisect_left(neighbours, (name, ""))
-    best, longest = None, 6
+    best, longest = None, 5
     for other, soname in neighbours[max(place - 1, 0) : place + 1]:
         common = next((at for at, (a, b) in enumerate(zip(name, other)) if a != b), min(len(name), len(other)))  # noqa: B905
         if common > longest:
@@ -115,5 +125,5 @@ def nearest(name, neighbours):
 
 
 def text(name):
-    """Bytes of a file as text."""
-    return name.decode("utf-8", "replace")
+    """Bytes of a file as text that can be shown."""
+    return name[:MAX_SHOWN_BYTES].decode("utf-8", "replace")

@@ -76,9 +76,6 @@ class Copies:
         for pairs in list(system.run_paths()):
             for folder, how in pairs:
                 yield from self._if_there(folder, soname, how)
-        path = self.nvidia_wheels().get(soname)
-        if path is not None and system.suitable(path):
-            yield path, "run path of no one"
         cached = system.cached(soname)
         if cached is not None and system.suitable(cached):
             yield cached, "ld.so.cache"

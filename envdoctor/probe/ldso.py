@@ -68,8 +68,12 @@ class System:
     def _default_folders(self, loader_path):
         if loader_path.startswith(PRIVATE_STORES):
             return [os.path.dirname(loader_path)]
-        other = PLATFORMS[EM_AARCH64 if self.architecture == EM_X86_64 else EM_X86_64]
-        return [folder for folder in loader.DEFAULT_DIRS if other not in folder]
+        # Debian's glibc is built for its folders by architecture, that of others for lib64, and Arch's for /usr/lib
+        triplet = PLATFORMS[self.architecture] + "-linux-gnu"
+        folders = (triplet, "") if self.names_in("/usr/lib/" + triplet) or self.names_in("/lib/" + triplet) else ("64", "")
+        return [
+            prefix + ("64" if one == "64" else "/" + one if one else "") for one in folders for prefix in ("/lib", "/usr/lib")
+        ]
 
     def _read_cache(self):
         """{SONAME: path}: of several entries the one that ld.so prefers on this CPU."""
@@ -220,11 +224,9 @@ class System:
         origin = os.path.dirname(path)
         found = []
         for entry in text.split(":"):
-            entry = re.sub(
-                r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)\b)", lambda one: self._token(one, origin), entry
-            )
-            if entry.startswith("/"):
-                found.append(self._folded(entry))
+            folder = TOKEN.sub(lambda one: self._token(one, origin), entry)
+            if folder.startswith("/"):
+                found.append(self._folded(folder))
         return tuple(dict.fromkeys(found))
 
     def _folded(self, folder):

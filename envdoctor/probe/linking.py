@@ -8,7 +8,7 @@ import time
 
 from .copies import Copies
 from .elf import NotElf
-from .ldso import NoLoader, System
+from .ldso import PLATFORMS, NoLoader, Refused, System
 from .linkmap import Problem, Process
 from .machine import Missing, Trouble, known, unknown
 from .modules import OPEN_NVIDIA_WHEELS, Inventory
@@ -67,8 +67,8 @@ class Judge:
     def __init__(self, machine, interpreter, installed):
         self.machine, self.interpreter, self.installed = machine, interpreter, installed
         self.sites = interpreter["site_dirs"]["value"]
-        self.endings = suffixes(interpreter)
         self.system = System(machine, interpreter["executable"])
+        self.endings = suffixes(interpreter, PLATFORMS[self.system.architecture])
         self.process = Process(self.system)
         self.process.assume_driver()
         self.alone = self.process.fork()
@@ -98,7 +98,7 @@ class Judge:
             import_numpy(self.machine, self.process, self.sites, self.endings)
             return
         try:
-            self.torch = TorchImport(self.machine, self.process, self.interpreter, site).run()
+            self.torch = TorchImport(self.machine, self.process, self.sites, self.endings, site).run()
         except (Missing, Trouble) as error:
             self.trouble = str(error)
         self.copies.take_torch(self.process)
@@ -139,7 +139,7 @@ class Judge:
         start = b"PyInit_" + one.stem.encode("utf-8", "replace")
         try:
             return one.dotted if self.system.file(one.place).defines(start, gnu_hash(start)) else None
-        except (NotElf, Missing, Trouble, Exception):
+        except (NotElf, Refused, Missing, Trouble):
             return None
 
     def wrong_python(self, one):

@@ -251,12 +251,11 @@ class Process:
         found = []
         for soname, version, weak in one.library.versions_needed:
             asked = self.by_name.get(soname)
-            if weak or asked is None or asked.how == "assumed":
+            if weak or asked is None:
                 continue
-            if asked.library.versions_defined is None:
-                asked.library.undefined()
+            defined = versions_of(asked.library)
             # a library without any versions is taken as it is
-            if asked.library.versions_defined and version not in asked.library.versions_defined:
+            if defined and version not in defined:
                 lacking.add((soname, version))
                 name = text(version)
                 words = "%s: version `%s' not found (required by %s)" % (asked.path, name, one.path)
@@ -274,6 +273,16 @@ class Process:
             return [Problem("static-tls", one.path, "%d bytes" % size, None, words)]
         self.tls_used = used
         return []
+
+
+def versions_of(library):
+    """The versions that a library defines; one whose tables are damaged is reported by itself."""
+    if library.versions_defined is None:
+        try:
+            library.undefined()
+        except NotElf:
+            return frozenset()
+    return library.versions_defined
 
 
 def relocation_order(group):

@@ -58,8 +58,8 @@ VARIANTS = re.compile(
 )
 NO_MODULES = re.compile(r"(?:^|/)[^/]+\.libs/|^nvidia/[^/]+/lib/|/tests?/")
 VENDORED = re.compile(r"/thirdparty_files/")  # ray's copies of aiohttp and psutil
-LIBRARY = re.compile(r"\.so(?:\.\d+)*$")
-RECORDED = re.compile(rb"\.so(?:\.\d+)*,")
+LIBRARY = re.compile(r"\.so(?:\.\d\w*)*$")
+RECORDED = re.compile(rb"\.so(?:\.\d\w*)*,")
 TAGGED = re.compile(r"(.+?)\.((?:cpython|pypy|graalpy)[\w-]*|abi3)\.so$")
 NEEDS_TORCH = re.compile(r"(?:torch|vllm)(?![\w.-])(?!.*\bextra\b)", re.I)
 

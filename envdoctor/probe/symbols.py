@@ -57,7 +57,7 @@ class Library(Elf):
         except NotElf:
             self.data.close()
             raise
-        self._undefined = self._gnu = self._by_name = self._views = self._versyms = None
+        self._undefined = self._gnu = self._by_name = self._views = self._versyms = self._symbols = self._damage = None
         self.versions_needed, self.versions_defined, self._version_by_index = [], None, {}
 
     def close(self):
@@ -87,6 +87,8 @@ class Library(Elf):
                     values[tag] = value
         self._values = values
         self._strings = self._file_offset(values[DT_STRTAB]) if DT_STRTAB in values else len(self.data)
+        if self._strings > len(self.data):
+            raise NotElf("its string table lies behind the end of the file")
         self.needs = [self._text(value) for value in needed]
         self.soname, self.rpath, self.runpath = (
             self._text(values[tag]) if tag in values else None for tag in (DT_SONAME, DT_RPATH, DT_RUNPATH)
@@ -104,13 +106,20 @@ class Library(Elf):
         return self._name(self._strings + offset).decode("utf-8", "surrogateescape")
 
     def _open_tables(self):
-        """Read the version tables and find the symbol and hash tables; once."""
-        if self._views is not None:
-            return
-        self._views = []
+        """Read the version tables and find the symbol and hash tables; once. Damage is said each time."""
+        if self._damage is not None:
+            raise NotElf(self._damage)
+        if self._views is None:
+            self._views = []
+            try:
+                self._read_tables()
+            except NotElf as error:
+                self._damage = str(error)
+                raise
+
+    def _read_tables(self):
         values = self._values
         if DT_SYMTAB not in values:
-            self._symbols = None
             self.versions_defined = frozenset()
             return
         self._symbols = self._file_offset(values[DT_SYMTAB])
@@ -228,7 +237,7 @@ class Library(Elf):
 
     def defines(self, name, hashed, version=None, hidden=False):
         """Whether ld.so takes a symbol of this file for (name, version); ``hashed`` is gnu_hash(name)."""
-        if self._views is None:
+        if self._views is None or self._damage is not None:
             self._open_tables()
         if self._gnu is None:
             found = self._listed().get(name, ())

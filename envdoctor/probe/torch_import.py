@@ -91,21 +91,20 @@ def constant(node):
 class TorchImport:
     """Plays ``import torch`` in a process."""
 
-    def __init__(self, machine, process, interpreter, site):
-        """``site`` is the folder that torch lies in."""
-        self.machine, self.process, self.site = machine, process, site
-        self.sites, self.suffixes = interpreter["site_dirs"]["value"], suffixes(interpreter)
+    def __init__(self, machine, process, sites, endings, site):
+        """``sites`` are the folders of sys.path, ``site`` the one that torch lies in, ``endings`` as suffixes() gives them."""
+        self.machine, self.process, self.sites, self.endings, self.site = machine, process, sites, endings, site
         self.opened, self.problems = [], []
 
     def run(self):
         """Do it; ``problems`` then are those for which it fails, ``opened`` what it preloaded. The process stays usable."""
-        import_numpy(self.machine, self.process, self.sites, self.suffixes)
+        import_numpy(self.machine, self.process, self.sites, self.endings)
         self.rules = preloads(self.machine.text(self.site + "/torch/__init__.py", MAX_SOURCE_BYTES))
         said = assignments(self.machine.text(self.site + "/torch/version.py"))
         cuda = said.get("cuda")
         self.major = cuda.split(".")[0] if isinstance(cuda, str) else None
         self.problems = self._global_deps()
-        module = extension(self.machine, self.site + "/torch", "_C.", self.suffixes)
+        module = extension(self.machine, self.site + "/torch", "_C.", self.endings)
         if module is None:
             words = "No module named 'torch._C'"
             self.problems.append(Problem("missing-library", self.site + "/torch", "torch/_C", None, words))
@@ -115,8 +114,6 @@ class TorchImport:
 
     def _global_deps(self):
         path = self.site + "/" + GLOBAL_DEPS
-        if self.process.system.place(path) is None:
-            return []  # torch that was built with all in one place has none
         problems = self.process.open(path, everywhere=True)
         if not problems:
             maps = [one.path for one in self.process.by_identity.values()]
@@ -195,11 +192,11 @@ def extension(machine, folder, stem, endings):
     return None
 
 
-def suffixes(interpreter):
+def suffixes(interpreter, platform):
     """The endings of extension modules that this interpreter imports, in its order."""
     abi = interpreter["abi"]
     if not abi:
-        # an environment that does not start tells its version only; CPython on this machine's kind of CPU is assumed
+        # an environment that does not start tells its version only
         version = interpreter["version"].split(".")[:2]
-        abi = "cpython-%s%s-x86_64-linux-gnu" % ("".join(version), "t" if interpreter["free_threaded"] else "")
+        abi = "cpython-%s%s-%s-linux-gnu" % ("".join(version), "t" if interpreter["free_threaded"] else "", platform)
     return ("." + abi + ".so", *(() if interpreter["free_threaded"] else (".abi3.so",)), ".so")
