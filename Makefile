@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint types docs real network verify data bench clean
+.PHONY: help check test lint types docs real truth network verify data bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ docs: $(READY) ## regenerate docs/rules, docs/matrix.md and the JSON schemas (ma
 
 real: $(READY) ## judge environments built from real wheels: up to 6 GB of disk, 20 minutes
 	$(BIN)/python -m pytest -q -s -m real tests/real
+
+truth: $(READY) ## open and import all of some 30 environments beside what envdoctor predicts of them: up to 28 GB of disk, about an hour
+	$(BIN)/python -m pytest -q -s -m truth tests/truth
 
 verify: $(READY) ## read ten random rows of the compatibility data from the package index again and compare
 	$(BIN)/envdoctor matrix verify --rows 10 --data envdoctor/data

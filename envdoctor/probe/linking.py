@@ -121,7 +121,7 @@ class Judge:
             problems = [self.wrong_python(one)]
         else:
             world = self.process.fork()
-            problems = self.opened(world, one, {} if bare else self.brought(one, deep))
+            problems = self.opened(world, one, {} if bare else self.brought(one), deep and not bare)
             self.copies.take(one.package, world.group_of(one.place), self.alone.fork().mapped(one.place))
         return {
             "package": one.package,
@@ -148,10 +148,17 @@ class Judge:
         words = "No module named '%s': the file is for %s, this Python is %s" % (one.dotted or one.path, one.misfit, wanted)
         return Problem("wrong-python", one.place, wanted, None, words)
 
-    def opened(self, world, one, brought):
+    def opened(self, world, one, brought, deep):
         """The problems of opening a candidate, after its package has opened those of ``brought`` that it lacks."""
-        tried = set()
-        return self._opened(world, one.place, brought, tried, MAX_DEPTH)
+        problems = self._opened(world, one.place, brought, set(), MAX_DEPTH)
+        if deep:
+            # of other distributions only what its own source names: cupy 13 does not open the wheels' cuSOLVER, cupy 14 does
+            lacking = {each.wants for each in problems if each.kind == "missing-library"}
+            for name in lacking.intersection(self.elsewhere()).difference(brought):
+                if self.inventory.names(one.package, name):
+                    brought[name] = self.elsewhere()[name]
+                    problems = self._opened(world, one.place, brought, set(), MAX_DEPTH)
+        return problems
 
     def _opened(self, world, path, brought, tried, depth):
         problems = world.open(path)
@@ -166,12 +173,10 @@ class Judge:
                 return own
         return self._opened(world, path, brought, tried, depth - 1)
 
-    def brought(self, one, deep):
+    def brought(self, one):
         """{name: path} of libraries that the candidate's package may open before it."""
         found = {}
-        if deep:
-            found.update(self.elsewhere())
-        elif OPEN_NVIDIA_WHEELS.match(one.package):
+        if OPEN_NVIDIA_WHEELS.match(one.package):
             found.update(self.copies.nvidia_wheels())
         for site, path in self.inventory.files(one.package):
             found[path.rpartition("/")[2]] = site + "/" + path

@@ -90,7 +90,10 @@ class Outcome:
 
 def compare(record: Record) -> Outcome:
     """Both levels of one environment."""
-    return Outcome(record, list(file_rows(record)), [*module_rows(record), *package_rows(record)])
+    of_modules = list(module_rows(record))
+    return Outcome(
+        record, list(file_rows(record)), [*of_modules, *package_rows(record, {row.name: row.by for row in of_modules})]
+    )
 
 
 def file_rows(record: Record) -> Iterator[FileRow]:
@@ -134,8 +137,11 @@ def module_rows(record: Record) -> Iterator[ImportRow]:
         yield ImportRow("module", path, said, by, absent(record, said))
 
 
-def package_rows(record: Record) -> Iterator[ImportRow]:
-    """Each package: broken if its import fails, or if a module does that is none of several variants."""
+def package_rows(record: Record, explained: dict[str, str]) -> Iterator[ImportRow]:
+    """Each package: broken if its import fails, or if a module does that is none of several variants.
+
+    ``explained`` says who predicts that a module fails.
+    """
     required: dict[str, list[str]] = {}
     predicted = set()
     for one in modules(record):
@@ -144,10 +150,11 @@ def package_rows(record: Record) -> Iterator[ImportRow]:
             if one["problems"]:
                 predicted.add(one["path"].split("/")[0].split(".")[0])
     for package, ended in record["imports"]["packages"].items():
-        failing = [record["imports"]["modules"].get(path, "") for path in required.get(package, ())]
-        said = ended or next(filter(None, failing), "")
+        failing = [path for path in required.get(package, ()) if record["imports"]["modules"].get(path)]
+        said = ended or (record["imports"]["modules"][failing[0]] if failing else "")
         by = OWN_PROBLEM if package in predicted else ", ".join(claims(record, package))
-        by = by or (blamed(record, package, said) if said else "")
+        if said and not by:
+            by = blamed(record, package, said) if ended else explained.get(failing[0], "")
         yield ImportRow("package", package, said, by, absent(record, said))
 
 
