@@ -101,7 +101,9 @@ def file_rows(record: Record) -> Iterator[FileRow]:
     for context, measured in record["files"].items():
         predicted = record["predicted_files"].get(context, {"said": {}})["said"]
         torch = record["predicted_files"].get(context, {}).get("torch", [])
-        if context == "torch" and "torch" in measured:
+        if absent_module(measured.get("torch", "")) == "torch":
+            continue
+        if context == "torch":
             yield file_row(context, "import torch", measured["torch"], [["", "", one] for one in torch])
         for file, text in measured["said"].items():
             if file in predicted:

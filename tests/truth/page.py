@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tests.truth.compare import TORCH, share
+from tests.truth.compare import share
 from tests.truth.saying import KINDS, LOADS
 
 if TYPE_CHECKING:
@@ -118,12 +118,7 @@ def import_tables(outcomes: list[Outcome]) -> Iterator[str]:
     rows.append(("**all**", *import_cells(total)))
     yield from table(("environment", "imports", "TP", "FP", "FN", "TN", "precision", "recall", "absent"), rows)
     yield "*absent*: an import that ends because a Python package is not installed; it is no matter of linking and not counted.\n\n"
-    by = Counter(
-        "a rule or another package" if row.by not in {"the linker", TORCH} else row.by
-        for one in outcomes
-        for row in one.imports
-        if row.outcome == "TP"
-    )
+    by = Counter(row.by for one in outcomes for row in one.imports if row.outcome == "TP")
     yield f"Who predicted the failures: {', '.join(f'{name} {count}' for name, count in by.most_common())}.\n\n"
     wrong = [(one.name, row) for one in outcomes for row in one.imports if row.outcome in {"FP", "FN"}]
     yield "### Wrong\n\n" if wrong else "No prediction is wrong.\n\n"

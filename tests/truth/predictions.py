@@ -14,8 +14,7 @@ from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from envdoctor.probe import interpreter, linkmap, machine, torch_import
-from envdoctor.probe.ldso import System
+from envdoctor.probe import interpreter, linking, machine
 from tests.truth.dlopens import shared_objects
 
 
@@ -26,13 +25,13 @@ def main() -> None:
     section: dict[str, Any] = {}
     interpreter.probe(section, here, {})
     python = machine.value_of(section["interpreter"])
-    process = linkmap.Process(System(here, os.path.realpath(sys.executable)))
-    process.assume_driver()
-    answer: dict[str, Any] = {"plain": {"torch": [], "said": judged(process, shared_objects(site))}}
-    if os.path.isdir(site + "/torch"):
-        ended = torch_import.TorchImport(here, process, python, site).run().problems
+    judge = linking.Judge(here, python, {})
+    answer: dict[str, Any] = {"plain": {"torch": [], "said": judged(judge.process, shared_objects(site))}}
+    judge.import_torch()
+    if judge.torch is not None:
+        ended = judge.torch.problems
         files = [] if ended else shared_objects(site)
-        answer["torch"] = {"torch": [problem.message for problem in ended], "said": judged(process, files)}
+        answer["torch"] = {"torch": [problem.message for problem in ended], "said": judged(judge.process, files)}
     json.dump(answer, sys.stdout)
 
 

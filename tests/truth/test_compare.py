@@ -84,6 +84,11 @@ def test_the_import_of_torch_is_a_row_of_its_own() -> None:
     assert [(row.file, row.measured, row.reason) for row in outcome.files] == [("import torch", "missing-library", "same")]
 
 
+def test_there_is_no_row_after_an_import_of_torch_where_it_is_not_installed() -> None:
+    files = {"torch": {"torch": "ModuleNotFoundError: No module named 'torch'", "said": {}}}
+    assert not compare(record(files=files)).files
+
+
 def test_imports_are_true_or_false_positives_or_negatives() -> None:
     said = {"p/a.so": MISSING, "p/b.so": MISSING, "p/c.so": "", "p/d.so": ""}
     judged = [module("p/a.so", PROBLEM), module("p/b.so"), module("p/c.so", PROBLEM), module("p/d.so")]
