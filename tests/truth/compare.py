@@ -197,8 +197,9 @@ def blamed(record: Record, package: str, said: str) -> str:
     ended = record["imports"]["torch"]
     leaf = record["linking"]["torch"]
     if ended and leaf["is"] == "known" and leaf["value"] and leaf["value"]["problems"]:
-        lacking = of_the_loader(said).wants
-        if words(ended) in said or f"torch/lib/{os.path.basename(lacking)}" in record["files"]["plain"]["said"]:
+        # the modules are judged as they are once torch can be imported: by then it has mapped what lies here and they lack
+        lacking = os.path.basename(of_the_loader(said).wants)
+        if package == "torch" or words(ended) in said or lacking in map(os.path.basename, record["files"]["plain"]["said"]):
             return TORCH
     for other, error in record["imports"]["packages"].items():
         if error and other != package and words(error) in said:
