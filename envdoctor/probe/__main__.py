@@ -4,7 +4,7 @@ The request is words of the form KEY=VALUE, all optional:
 ``deadline_s``: seconds for the whole probe; ``venv``: probe this environment's folder under another interpreter, because
 its own does not start; ``pynvml``: path of the module that travels along; ``extras``: also run compilers,
 lscpu, topo; ``deep_link``: "all" or distributions by comma, whose libraries are all linked too; ``bare``: link each file as a plain dlopen
-would, with nothing of its own package opened before it; ``name_pairs``: "a>b,c>d", importers and exporters whose names are
+would, with nothing of its own package opened before it; ``alone``: link without ``import torch`` before; ``name_pairs``: "a>b,c>d", importers and exporters whose names are
 compared too.
 """
 

@@ -53,6 +53,8 @@ def fill(out, machine, ask):
     except (NoLoader, Missing, Trouble, NotElf) as error:
         out.update(dict.fromkeys(LEAVES, unknown(str(error))))
         return
+    if not ask.get("alone"):
+        judge.import_torch()
     judge.run(ask.get("deep_link", ""), bare=bool(ask.get("bare")))
     via = "ld.so's rules over %d files, nothing loaded" % judge.system.count()
     out["torch"] = judge.torch_leaf(via)
@@ -78,7 +80,6 @@ class Judge:
 
     def run(self, deep, bare=False):
         """Judge everything. ``bare`` opens each file with nothing of its own package before it, as a plain dlopen would."""
-        self.import_torch()
         asked = self.inventory.asked(deep)
         seen = set()
         for name in sorted(asked.union(self.inventory.default())):
@@ -120,8 +121,10 @@ class Judge:
         if one.misfit is not None:
             problems = [self.wrong_python(one)]
         else:
-            world = self.process.fork()
+            world = self.world_for(one)
             problems = self.opened(world, one, {} if bare else self.brought(one), deep and not bare)
+            if self.torch is not None and one.place == self.torch.module:
+                problems = self.torch.problems
             self.copies.take(one.package, world.group_of(one.place), self.alone.fork().mapped(one.place))
         return {
             "package": one.package,
@@ -131,6 +134,12 @@ class Judge:
             "problem_count": len(problems),
             "optional": one.optional,
         }
+
+    def world_for(self, one):
+        """A process to open it in: after torch, but what a failed import of torch has mapped is judged for itself."""
+        failed = self.torch is not None and self.torch.problems
+        known = failed and self.system.place(one.place)[1] in self.process.by_identity
+        return self.alone.fork() if known else self.process.fork()
 
     def import_name(self, one):
         """The name under which Python imports it; None for a library that has no PyInit function."""

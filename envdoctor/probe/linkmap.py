@@ -4,6 +4,7 @@ A Process maps libraries and checks symbol versions over files only; symbols are
 """
 
 import os
+import re
 
 from .binding import MAX_PROBLEMS, Memo, Problem, Scope, text
 from .elf import NotElf
@@ -21,6 +22,7 @@ DRIVER = {
 # what glibc keeps for the static TLS of libraries that are opened later: in 2.31 64 + 16 * 100 bytes, since 2.32 by
 # dl_tls_static_surplus_init() 3 * 192 + 4 * 144 + 512; the whole is rounded up to 64
 STATIC_TLS_SURPLUS = 1664
+OPTIONAL_STATIC_TLS = 512  # the part of it that GLIBC_TUNABLES sets
 TLS_ALIGNMENT = 64
 MAX_LIBRARIES = 2000  # one process; a whole vLLM environment maps under 300
 
@@ -73,7 +75,13 @@ class Process:
         for one in self.scope:
             size, align = one.library.tls
             self.tls_used = rounded(self.tls_used + size, align) if size else self.tls_used
-        self.tls_room = rounded(self.tls_used + STATIC_TLS_SURPLUS, TLS_ALIGNMENT)
+        surplus = STATIC_TLS_SURPLUS
+        tuned = re.search(
+            r"(?:^|:)glibc\.rtld\.optional_static_tls=(\d{1,9})(?::|$)", system.machine.environ.get("GLIBC_TUNABLES", "")
+        )
+        if tuned:
+            surplus += int(tuned.group(1)) - OPTIONAL_STATIC_TLS
+        self.tls_room = rounded(self.tls_used + surplus, TLS_ALIGNMENT)
 
     def assume_driver(self):
         """Take the driver's libraries for present where there is no libcuda; which ones were."""
@@ -189,7 +197,8 @@ class Process:
         if found is None and name in self.assumed:
             one = self._add(Assumed(DRIVER[name]), name, "assumed", ())
         elif found is None or len(self.by_identity) > MAX_LIBRARIES:
-            problems.append(missing_file(asker.path, name))
+            if not any(name == said.wants for said in problems):
+                problems.append(missing_file(asker.path, name))
             return None
         else:
             path, how = found

@@ -25,7 +25,7 @@ DEFINING_TYPES = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 5 | 1 << 6 | 1 << 10
 LOCAL_VISIBILITY = (1, 2)  # internal and hidden
 # the most that was met: 33,000 undefined symbols, 1,600 version entries, chains of 20, 3 million relocations
 MAX_UNDEFINED = 1 << 20
-MAX_DEFINED = 1 << 20
+MAX_SYMBOLS = 1 << 22
 MAX_VERSIONS = 8192
 MAX_CHAIN = 1024
 MAX_RELOCATIONS = 1 << 24
@@ -199,15 +199,9 @@ class Library(Elf):
         return self._undefined[weak]
 
     def _read_undefined(self):
-        count = self._undefined_end()
-        table = self.data[self._symbols : self._symbols + count * SYMBOL_BYTES]
-        if len(table) != count * SYMBOL_BYTES:
-            raise NotElf("its symbol table ends behind the end of the file")
         versyms, versions, find, data, strings = self._versyms, self._version_by_index, self.data.find, self.data, self._strings
-        if versyms is not None and len(versyms) < count:
-            raise NotElf("its symbol versions end behind the end of the file")
         none = None, None, False
-        for index, (name, info, _other, section, _value, _size) in enumerate(struct.iter_unpack(SYMBOL, table)):
+        for index, (name, info, _other, section, _value, _size) in self._unhashed():
             if section or not name or info < 16:
                 continue
             start = strings + name
@@ -217,23 +211,47 @@ class Library(Elf):
             version, library, hidden = versions.get(versyms[index] & VERSYM_VERSION, none) if versyms is not None else none
             yield info >> 4, data[start:end], version, library, hidden, index
 
-    def _undefined_end(self):
-        """How many entries of the symbol table can be undefined: with a GNU hash, those before the hashed ones."""
+    def _unhashed(self):
+        """(index, symbol) of the entries that may be undefined: those before the hashed ones, and strays among these."""
+        total = self._count()
+        first = self._gnu[5] if self._gnu is not None and any(self._gnu[3]) else total
+        if first > MAX_UNDEFINED or total > MAX_SYMBOLS:
+            raise NotElf("it has more than %d symbols" % (MAX_SYMBOLS if total > MAX_SYMBOLS else MAX_UNDEFINED))
+        table = self.data[self._symbols : self._symbols + total * SYMBOL_BYTES]
+        if len(table) != total * SYMBOL_BYTES or (self._versyms is not None and len(self._versyms) < total):
+            raise NotElf("its symbol table ends behind the end of the file")
+        yield from enumerate(struct.iter_unpack(SYMBOL, table[: first * SYMBOL_BYTES]))
+        if first < total:
+            # GNU ld leaves some weak ones there; the numbers of their sections alone are looked through, as bytes
+            with memoryview(table) as whole, whole[first * SYMBOL_BYTES :] as hashed, hashed.cast("H") as halves:
+                sections = halves[3::12].tobytes()
+            at = sections.find(b"\0\0")
+            while at >= 0:
+                if at % 2 == 0:
+                    index = first + at // 2
+                    yield index, struct.unpack_from(SYMBOL, table, index * SYMBOL_BYTES)
+                at = sections.find(b"\0\0", at + 1)
+
+    def _count(self):
+        """How many symbols there are; only the hash tables tell."""
         values = self._values
         if self._gnu is not None and any(self._gnu[3]):
-            count = self._gnu[5]
-        elif DT_HASH in values:
-            count = self._unpack("<II", self._file_offset(values[DT_HASH]))[1]
-        else:
-            # a hash table with nothing in it does not tell; linkers put another table right behind the symbols
-            behind = [
-                values[tag] for tag in (DT_STRTAB, DT_VERSYM, DT_GNU_HASH, DT_RELA, DT_JMPREL, DT_VERNEED)
-                if values.get(tag, 0) > values[DT_SYMTAB]
-            ]  # fmt: skip
-            count = (min(behind) - values[DT_SYMTAB]) // SYMBOL_BYTES if behind else 0
-        if count > MAX_UNDEFINED:
-            raise NotElf("it has more than %d symbols before its exported ones" % MAX_UNDEFINED)
-        return count
+            _bloom, _words, _shift, buckets, _count, first, chains = self._gnu
+            last = max(buckets)
+            if last >= first:
+                for place in range(last - first, min(last - first + MAX_CHAIN, len(chains))):
+                    if chains[place] & 1:
+                        return first + place + 1
+            raise NotElf("a chain of its hash table has no end")
+        if DT_HASH in values:
+            return self._unpack("<II", self._file_offset(values[DT_HASH]))[1]
+        # a hash table with nothing in it does not tell; linkers put another table right behind the symbols
+        behind = [
+            values[tag]
+            for tag in (DT_STRTAB, DT_VERSYM, DT_GNU_HASH, DT_RELA, DT_JMPREL, DT_VERNEED)
+            if values.get(tag, 0) > values[DT_SYMTAB]
+        ]
+        return (min(behind) - values[DT_SYMTAB]) // SYMBOL_BYTES if behind else 0
 
     def defines(self, name, hashed, version=None, hidden=False):
         """Whether ld.so takes a symbol of this file for (name, version); ``hashed`` is gnu_hash(name)."""
@@ -273,8 +291,8 @@ class Library(Elf):
             found, count = {}, 0
             if self._symbols is not None and DT_HASH in self._values:
                 count = self._unpack("<II", self._file_offset(self._values[DT_HASH]))[1]
-            if count > MAX_DEFINED:
-                raise NotElf("it has more than %d symbols" % MAX_DEFINED)
+            if count > MAX_UNDEFINED:
+                raise NotElf("it has more than %d symbols" % MAX_UNDEFINED)
             table = self.data[self._symbols : self._symbols + count * SYMBOL_BYTES] if count else b""
             if len(table) != count * SYMBOL_BYTES:
                 raise NotElf("its symbol table ends behind the end of the file")

@@ -42,7 +42,8 @@ def preloads(source):
             functions[start.group(1)] = ast.parse(text).body[0]
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise Trouble("the function %s of torch/__init__.py cannot be read" % start.group(1))
-    found.major_folders = "cuda_version" in source[: source.find("def _load_global_deps(")]
+    paths = functions.get("_get_cuda_dep_paths")
+    found.major_folders = paths is not None and any(getattr(node, "id", None) == "cuda_version" for node in ast.walk(paths))
     for function in functions.values():
         for node in ast.walk(function):
             found.table += pairs(node)
@@ -94,7 +95,7 @@ class TorchImport:
     def __init__(self, machine, process, sites, endings, site):
         """``sites`` are the folders of sys.path, ``site`` the one that torch lies in, ``endings`` as suffixes() gives them."""
         self.machine, self.process, self.sites, self.endings, self.site = machine, process, sites, endings, site
-        self.opened, self.problems = [], []
+        self.opened, self.problems, self.module = [], [], None
 
     def run(self):
         """Do it; ``problems`` then are those for which it fails, ``opened`` what it preloaded. The process stays usable."""
@@ -104,12 +105,12 @@ class TorchImport:
         cuda = said.get("cuda")
         self.major = cuda.split(".")[0] if isinstance(cuda, str) else None
         self.problems = self._global_deps()
-        module = extension(self.machine, self.site + "/torch", "_C.", self.endings)
-        if module is None:
+        self.module = extension(self.machine, self.site + "/torch", "_C.", self.endings)
+        if self.module is None:
             words = "No module named 'torch._C'"
             self.problems.append(Problem("missing-library", self.site + "/torch", "torch/_C", None, words))
         else:
-            self.problems += self.process.open(module, keep=True)
+            self.problems += self.process.open(self.module, keep=True)
         return self
 
     def _global_deps(self):

@@ -287,6 +287,10 @@ SCENES = {
         {"a.so": shared_object(flags=DF_STATIC_TLS, tls=1024), "b.so": shared_object(flags=DF_STATIC_TLS, tls=1024)},
         ("a.so", "b.so"), "static-tls", "1024 bytes",
     ),
+    "GLIBC_TUNABLES makes room for a large one": Scene(
+        {"a.so": shared_object(flags=DF_STATIC_TLS, tls=4096)},
+        ("a.so",), None, "", {"GLIBC_TUNABLES": "glibc.malloc.check=0:glibc.rtld.optional_static_tls=4096"},
+    ),
     "a large thread-local block that need not be static": Scene({"a.so": shared_object(tls=4096)}, ("a.so",), None),
     "symbolic binding finds what is outside all the same": Scene(
         {"a.so": needing("b.so", asks=(ASKS_F,), runpath=RUNPATH, flags=DF_SYMBOLIC), "b.so": shared_object("b.so", gives=(F,))},
