@@ -141,16 +141,6 @@ ENVIRONMENTS = (
         H1, name="vllm-0.6.6-old-nvjitlink", about="an older nvJitLink on LD_LIBRARY_PATH", poison=OLD_NVJITLINK, healthy=False
     ),
     H2,
-    H4,
-    broken(H4, "torch-2.15.0", "torch 2.15.0 forced in: NVSHMEM is too old", "torch==2.15.0"),
-    broken(H4, "torch-2.15.0-nvshmem", "the same with a newer NVSHMEM", "torch==2.15.0", "nvidia-nvshmem-cu13==3.7.2"),
-    broken(H4, "torch-2.8.0", "a torch for CUDA 12 over CUDA 13 libraries", "torch==2.8.0"),
-    Environment(
-        "vllm-0.32",
-        "cuda-13",
-        "a plain install of vllm 0.32.0: cuda-python overwrites cuda-bindings",
-        ("vllm==0.32.0", "setuptools"),
-    ),
     Environment(
         "numpy-2-over-numpy-1-modules",
         "numpy",
@@ -213,6 +203,16 @@ ENVIRONMENTS = (
     NEXT,
     broken(NEXT, "torch-2.9.1", "torch 2.9.1 forced in", "torch==2.9.1", "triton==3.5.1"),
     broken(NEXT, "torch-2.7.1", "torch 2.7.1 forced in", "torch==2.7.1", "triton==3.3.1"),
+    H4,
+    broken(H4, "torch-2.15.0", "torch 2.15.0 forced in: NVSHMEM is too old", "torch==2.15.0"),
+    broken(H4, "torch-2.15.0-nvshmem", "the same with a newer NVSHMEM", "torch==2.15.0", "nvidia-nvshmem-cu13==3.7.2"),
+    broken(H4, "torch-2.8.0", "a torch for CUDA 12 over CUDA 13 libraries", "torch==2.8.0"),
+    Environment(
+        "vllm-0.32",
+        "cuda-13",
+        "a plain install of vllm 0.32.0: cuda-python overwrites cuda-bindings",
+        ("vllm==0.32.0", "setuptools"),
+    ),
     TRAINER,
     broken(TRAINER, "torch-2.9.1", "torch 2.9.1 forced in", "torch==2.9.1", "triton==3.5.1"),
     broken(TRAINER, "without-cufile", "cuFile and NVRTC removed", removed=("nvidia-cufile-cu12", "nvidia-cuda-nvrtc-cu12")),

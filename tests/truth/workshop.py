@@ -61,7 +61,9 @@ class Workshop:
         self.home.mkdir(parents=True, exist_ok=True)
         paths = [str(self.poison / self.row.poison[-1])] if self.row.poison else []
         paths += [str(self.stub)] if driver else []
-        environ = {**clean_environ(), "HOME": str(self.home), "UV_CACHE_DIR": str(self.caches / self.row.group)}
+        environ = {**clean_environ(), "UV_CACHE_DIR": str(self.caches / self.row.group)}
+        if argv[0] == self.python:
+            environ["HOME"] = str(self.home)  # packages write caches and settings when they are imported
         if paths:
             environ["LD_LIBRARY_PATH"] = ":".join(paths)
         return subprocess.run(
