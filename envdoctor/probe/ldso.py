@@ -224,7 +224,7 @@ class System:
         origin = os.path.dirname(path)
         found = []
         for entry in text.split(":"):
-            folder = TOKEN.sub(lambda one: self._token(one, origin), entry)
+            folder = self._replaced(entry, origin)
             if folder.startswith("/"):
                 found.append(self._folded(folder))
         return tuple(dict.fromkeys(found))
@@ -236,6 +236,13 @@ class System:
             same = ".." not in folder or self.machine.realpath(folder) == self.machine.realpath(short)
             self._short[folder] = short if same else folder.rstrip("/")
         return self._short[folder]
+
+    def expanded(self, name, path):
+        """A DT_NEEDED of the file at ``path`` with its tokens replaced."""
+        return self._replaced(name, os.path.dirname(path))
+
+    def _replaced(self, text, origin):
+        return TOKEN.sub(lambda one: self._token(one, origin), text)
 
     def _token(self, found, origin):
         token = found.group(1) or found.group(2)

@@ -24,6 +24,8 @@ LEAVES = (
 MAX_SHOWN = 8
 MAX_OPENED_FIRST = 32
 MAX_DEPTH = 6
+TRANSFORMER_ENGINE = "transformer-engine"
+USED_BY_TRANSFORMER_ENGINE = re.compile(r"lib(?:cudart|nvrtc|cudnn|curand|cublas|cublasLt|cusolver|cufft)\.so\.\d+$")
 
 
 def probe(out, machine, ask):
@@ -61,6 +63,18 @@ def fill(out, machine, ask):
     out["modules"] = known(judge.modules, via)
     out["copies"] = known(judge.copies.found(), via)
     out["driver_libraries"] = known("assumed" if judge.process.assumed else "present", "the loader's search for libcuda.so.1")
+
+
+class Lazy:
+    """The result of a function, which is called when it is first asked for."""
+
+    def __init__(self, make):
+        self.make, self.made = make, None
+
+    def __call__(self):
+        if self.made is None:
+            self.made = self.make()
+        return self.made
 
 
 class Judge:
@@ -118,11 +132,15 @@ class Judge:
         module = self.import_name(one)
         if module is None and one.stem.startswith("lib") and "/_C/" in one.path and not deep:
             return None
-        if one.misfit is not None:
+        if one.misfit is not None and not bare:
             problems = [self.wrong_python(one)]
         else:
             world = self.world_for(one)
-            problems = self.opened(world, one, {} if bare else self.brought(one), deep and not bare)
+            if bare:
+                problems = world.open(one.place)
+            else:
+                self.open_for_all(world, one)
+                problems = self.opened_after(world, one, deep)
             if self.torch is not None and one.place == self.torch.module:
                 problems = self.torch.problems
             self.copies.take(one.package, world.group_of(one.place), self.alone.fork().mapped(one.place))
@@ -157,34 +175,52 @@ class Judge:
         words = "No module named '%s': the file is for %s, this Python is %s" % (one.dotted or one.path, one.misfit, wanted)
         return Problem("wrong-python", one.place, wanted, None, words)
 
-    def opened(self, world, one, brought, deep):
-        """The problems of opening a candidate, after its package has opened those of ``brought`` that it lacks."""
-        problems = self._opened(world, one.place, brought, set(), MAX_DEPTH)
+    def opened_after(self, world, one, deep):
+        """The problems of opening a candidate after what its package opens before it."""
+        brought = Lazy(lambda: self.brought(one))
+        problems = self.opened(world, one.place, brought, set(), MAX_DEPTH)
         if deep:
             # of other distributions only what its own source names: cupy 13 does not open the wheels' cuSOLVER, cupy 14 does
             lacking = {each.wants for each in problems if each.kind == "missing-library"}
-            for name in lacking.intersection(self.elsewhere()).difference(brought):
+            for name in sorted(lacking.intersection(self.elsewhere()).difference(brought())):
                 if self.inventory.names(one.package, name):
-                    brought[name] = self.elsewhere()[name]
-                    problems = self._opened(world, one.place, brought, set(), MAX_DEPTH)
+                    brought()[name] = self.elsewhere()[name]
+                    problems = self.opened(world, one.place, brought, set(), MAX_DEPTH)
         return problems
 
-    def _opened(self, world, path, brought, tried, depth):
+    def open_for_all(self, world, one):
+        """Open with RTLD_GLOBAL what Transformer Engine opens so before its modules, which name none of it as needed."""
+        if not one.package.startswith(TRANSFORMER_ENGINE):
+            return
+        for name, path in self.copies.nvidia_wheels().items():
+            if USED_BY_TRANSFORMER_ENGINE.match(name):
+                world.open(path, everywhere=True)
+        for name in self.installed:
+            if name.startswith(TRANSFORMER_ENGINE):
+                for site, path in self.inventory.files(name):
+                    if path.endswith("/libtransformer_engine.so") and site + "/" + path != one.place:
+                        world.open(site + "/" + path, everywhere=True)
+
+    def opened(self, world, path, brought, tried, depth):
+        """The problems of opening a file, after its package has opened those of ``brought`` that it lacks."""
         problems = world.open(path)
-        lacking = [each.wants for each in problems if each.kind == "missing-library" and each.wants in brought]
-        lacking = [name for name in dict.fromkeys(lacking) if name not in tried][:MAX_OPENED_FIRST]
+        lacking = [one.wants for one in problems if one.kind == "missing-library" and one.wants not in tried]
+        lacking = [name for name in dict.fromkeys(lacking) if name in brought()][:MAX_OPENED_FIRST]
         if not lacking or not depth:
             return problems
         for name in lacking:
             tried.add(name)
-            own = self._opened(world, brought[name], brought, tried, depth - 1)
+            own = self.opened(world, brought()[name], brought, tried, depth - 1)
             if own:
                 return own
-        return self._opened(world, path, brought, tried, depth - 1)
+        return self.opened(world, path, brought, tried, depth - 1)
 
     def brought(self, one):
-        """{name: path} of libraries that the candidate's package may open before it."""
+        """{name: path} of libraries that the candidate's package may open before it: its own, and those of what it requires."""
         found = {}
+        for name in self.inventory.required(one.package):
+            for site, path in self.inventory.files(name):
+                found[path.rpartition("/")[2]] = site + "/" + path
         if OPEN_NVIDIA_WHEELS.match(one.package):
             found.update(self.copies.nvidia_wheels())
         for site, path in self.inventory.files(one.package):

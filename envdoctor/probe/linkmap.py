@@ -183,10 +183,12 @@ class Process:
 
     def _needed(self, name, asker, problems):
         """The mapped library for one DT_NEEDED; None, and a problem, where there is none."""
+        system = self.system
+        if "$" in name:  # the interpreters that uv installs name their library "$ORIGIN/../lib/libpython3.12.so.1.0"
+            name = system.expanded(name, asker.path)
         one = self.by_name.get(name)
         if one is not None:
             return one
-        system = self.system
         if "/" in name:
             found = (name, "path") if system.place(name) else None
         else:

@@ -65,15 +65,18 @@ RECORDED = re.compile(rb"\.so(?:\.\d\w*)*,")
 TAGGED = re.compile(r"(.+?)\.((?:cpython|pypy|graalpy)[\w-]*|abi3)\.so$")
 SOURCE = re.compile(rb"^([^\",\n]+\.py),", re.M)
 PATHFINDER = b"pathfinder"
+WHEEL_ABI = re.compile(r"cpython-(\d+t?)")
+REQUIRED = re.compile(r"[A-Za-z0-9][\w.-]*")
+NOT_OPENED = re.compile(r"torch$|nvidia-")
 NEEDS_TORCH = re.compile(r"(?:torch|vllm)(?![\w.-])(?!.*\bextra\b)", re.I)
 
 
 class Candidate:
     """A file to be judged; ``stem`` is its name without its endings, ``misfit`` the tag of another Python that it is for."""
 
-    def __init__(self, package, site, path, stem, misfit=None):
+    def __init__(self, package, site, path, stem, misfit=None, optional=False):
         self.package, self.site, self.path, self.stem, self.misfit = package, site, path, stem, misfit
-        self.optional = VARIANTS.search(path) is not None
+        self.optional = optional or VARIANTS.search(path) is not None
 
     @property
     def place(self):
@@ -168,9 +171,41 @@ class Inventory:
             return False
         return any(NEEDS_TORCH.match(requirement) for requirement in one["requires"])
 
+    def required(self, name, depth=2):
+        """Names of the installed distributions that one requires, and that those require; without torch and the CUDA wheels.
+
+        What ``import torch`` does not map of these is not mapped for its extensions either.
+        """
+        found, level = {}, [name]
+        for _ in range(depth):
+            names = [
+                REQUIRED.match(one)
+                for each in level
+                for one in self.installed[each]["requires"]
+                if ";" not in one or "extra" not in one
+            ]
+            names = [re.sub(r"[-_.]+", "-", one.group()).lower() for one in names if one]
+            level = [
+                one for one in dict.fromkeys(names) if one in self.installed and one not in found and not NOT_OPENED.match(one)
+            ]
+            found.update(dict.fromkeys(level))
+        return list(found)
+
     def default(self):
         """Names of the distributions that are judged without being asked for, sorted."""
         return [name for name in sorted(self.installed) if name in STACK or self.compiled_for_torch(name)]
+
+    def fits(self, name, tags):
+        """Whether the tags of its wheel are for this Python, whose module tags are ``tags``; False if there are none."""
+        own = WHEEL_ABI.match(tags[0])
+        for tag in self.installed[name]["wheel_tags"]:
+            python, _, rest = tag.partition("-")
+            abi = rest.partition("-")[0]
+            if own is None or abi == "none" or abi == "cp" + own.group(1):
+                return True
+            if abi == "abi3" and "abi3" in tags and python[2:].isdigit() and version_of(python[2:]) <= version_of(own.group(1)):
+                return True
+        return False
 
     def asked(self, words):
         """Names of the distributions of ``deep_link``: "all", or names by comma."""
@@ -205,5 +240,12 @@ class Inventory:
                 yield Candidate(name, site, path, stem)
             if not fitting:
                 tag = sorted(there)[0]
-                yield Candidate(name, site, there[tag], stem, tag)
+                # a stray in a wheel that does fit is opened by path if at all: torchao 0.18 has a cpython-310 file in its abi3 wheel
+                stray = self.fits(name, tags)
+                yield Candidate(name, site, there[tag], stem, None if stray else tag, optional=stray)
         yield from plain
+
+
+def version_of(digits):
+    """(3, 11) of the "311" in tags."""
+    return int(digits[0]), int(digits[1:].rstrip("t") or 0)

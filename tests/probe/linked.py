@@ -26,14 +26,14 @@ class Environment:
         self.site.mkdir()
         self.distributions: list[dict[str, Any]] = []
 
-    def add(self, name: str, files: Mapping[str, bytes | str], *requires: str, tag: str = "cp311-cp311-linux_x86_64") -> None:
+    def add(self, name: str, files: Mapping[str, bytes | str], *requires: str, tag: str = "cp3-abi3-linux_x86_64") -> None:
         """Install a distribution of these files; all of them stand in its RECORD."""
         for path, content in files.items():
             put(self.site / path, content)
         record = "".join(f"{path},sha256=x,1\n" for path in files)
         folder = install(self.site, name, "1.0", *requires, tag=tag, record=record)
         self.distributions.append(
-            {"name": name, "version": "1.0", "location": str(self.site), "metadata_dir": folder.name, "requires": list(requires), "wheel_tags": [tag]}
+            {"name": name, "version": "1.0", "location": str(self.site), "metadata_dir": folder.name, "requires": list(requires), "wheel_tags": [tag] if tag else []}
         )  # fmt: skip
 
     def sections(self, **python: Any) -> dict[str, Any]:

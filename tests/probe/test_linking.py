@@ -90,6 +90,7 @@ def test_a_module_for_another_python_only_is_said_and_one_of_several_is_not(heal
             f"flash_attn/_b.{OTHER_ABI}.so": module("_b"),
             "flash_attn/_b.abi3.so": module("_b"),
         },
+        tag="cp27-cp27-linux_x86_64",
     )
     judged = healthy.modules()
     found = judged[f"flash_attn_2_cuda.{OTHER_ABI}.so"]
@@ -100,8 +101,62 @@ def test_a_module_for_another_python_only_is_said_and_one_of_several_is_not(heal
     assert len([path for path in judged if path.startswith("flash_attn")]) == 3
 
 
+def test_a_stray_in_a_wheel_that_fits_is_opened_by_path_if_at_all(healthy: Environment) -> None:
+    """So does torchao 0.18.0, which brings _C_mxfp8.cpython-310-x86_64-linux-gnu.so in a cp310-abi3 wheel."""
+    path = f"torchao/_C_mxfp8.{OTHER_ABI}.so"
+    healthy.add(
+        "torchao", {path: shared_object(needs=("libtorch_cpu.so",)), "torchao/_C.abi3.so": module("_C")}, tag="cp310-abi3-linux"
+    )
+    assert healthy.modules()[path]["problems"] == []
+    assert healthy.modules()[path]["optional"]
+
+
+@pytest.mark.parametrize("tag", ["cp39-cp39-linux_x86_64", "cp399-abi3-linux_x86_64", "cp399-cp399-linux_x86_64", ""])
+def test_a_wheel_for_another_python_does_not_fit(healthy: Environment, tag: str) -> None:
+    path = f"torchao/_C.{OTHER_ABI}.so"
+    healthy.add("torchao", {path: module("_C")}, tag=tag)
+    assert [one["kind"] for one in healthy.modules()[path]["problems"]] == ["wrong-python"]
+
+
+def test_libraries_of_required_packages_count_as_opened_first_and_those_of_others_do_not(healthy: Environment) -> None:
+    healthy.add("tensorrt-libs", {"tensorrt_libs/libnvinfer.so.10": shared_object("libnvinfer.so.10")})
+    healthy.add("tensorrt", {"tensorrt/__init__.py": ""}, "tensorrt_libs==1.0")
+    user = {"torch_tensorrt/_C.abi3.so": module("_C", needs=("libnvinfer.so.10",))}
+    healthy.add("torch-tensorrt", user, "torch", 'tensorrt >=1; platform_system != "Windows"')
+    healthy.add("stranger", {"stranger/_C.abi3.so": module("_C", needs=("libnvinfer.so.10",))}, "torch")
+    judged = healthy.modules()
+    assert judged["torch_tensorrt/_C.abi3.so"]["problems"] == []
+    assert [one["wants"] for one in judged["stranger/_C.abi3.so"]["problems"]] == ["libnvinfer.so.10"]
+
+
+def test_a_cuda_wheel_that_torch_does_not_map_is_not_mapped_for_its_extensions(healthy: Environment) -> None:
+    healthy.add("nvidia-cuda-runtime-cu11", {"nvidia/cu11/lib/libcudart.so.11.0": shared_object("libcudart.so.11.0")})
+    healthy.add(
+        "mamba-ssm", {"selective_scan_cuda.abi3.so": module("selective_scan_cuda", needs=("libcudart.so.11.0",))}, "torch"
+    )
+    healthy.add("sgl-kernel", {"sgl_kernel/ops.abi3.so": module("ops", needs=("libcudart.so.11.0",))}, "torch")
+    judged = healthy.modules()
+    assert [one["wants"] for one in judged["selective_scan_cuda.abi3.so"]["problems"]] == ["libcudart.so.11.0"]
+    assert judged["sgl_kernel/ops.abi3.so"]["problems"] == [], "it opens the runtime of the wheels itself"
+
+
+def test_transformer_engine_finds_what_it_opens_for_all_before_its_modules(healthy: Environment) -> None:
+    healthy.add(
+        "nvidia-cuda-nvrtc-cu12",
+        {"nvidia/cuda_nvrtc/lib/libnvrtc.so.12": shared_object("libnvrtc.so.12", gives=(Gives("nvrtcX"),))},
+    )
+    core = shared_object("libtransformer_engine.so", asks=(Asks("nvrtcX"),), gives=(Gives("nvte_cast"),))
+    healthy.add("transformer-engine-cu12", {"transformer_engine/wheel_lib/libtransformer_engine.so": core})
+    bindings = module("transformer_engine_torch", asks=(Asks("nvte_cast"), Asks("nvte_gone")))
+    healthy.add("transformer-engine-torch", {"transformer_engine_torch.abi3.so": bindings}, "torch")
+    judged = healthy.modules()
+    assert judged["transformer_engine/wheel_lib/libtransformer_engine.so"]["problems"] == []
+    assert [one["wants"] for one in judged["transformer_engine_torch.abi3.so"]["problems"]] == ["nvte_gone"]
+
+
 def test_a_free_threaded_python_does_not_import_abi3_modules(healthy: Environment) -> None:
-    found = healthy.modules(python={"free_threaded": True})["vllm/_C.abi3.so"]
+    free = ABI[: len("cpython-3")] + ABI[len("cpython-3") :].replace("-", "t-", 1)
+    found = healthy.modules(python={"free_threaded": True, "abi": free})["vllm/_C.abi3.so"]
     assert [one["kind"] for one in found["problems"]] == ["wrong-python"]
 
 

@@ -311,6 +311,10 @@ SCENES = {
         },
         ("a.so",), None,
     ),
+    "a needed path may begin at the origin of the one that needs it": Scene(
+        {"a.so": needing("$ORIGIN/sub/b.so", asks=(ASKS_F,)), "sub/b.so": shared_object("b.so", gives=(F,))}, ("a.so",), None
+    ),
+    "a needed path that leads nowhere": Scene({"a.so": needing("/nowhere/b.so")}, ("a.so",), "missing-library", "/nowhere/b.so"),
     "a library is the same one under two names": Scene(
         {"a.so": needing("b.so", "./link.so", asks=(ASKS_F,), runpath=RUNPATH), "b.so": shared_object("b.so", gives=(F,))},
         ("a.so",), "missing-library", "./link.so",
