@@ -24,6 +24,8 @@ LEAVES = (
 MAX_SHOWN = 8
 MAX_OPENED_FIRST = 32
 MAX_DEPTH = 6
+MAX_SEARCHED_BYTES = 1 << 30  # libtriton.so of triton 3.2 has 535 MB
+PYBIND11 = b"Python version mismatch: module was compiled for Python "  # what its modules say when they are imported
 TRANSFORMER_ENGINE = "transformer-engine"
 USED_BY_TRANSFORMER_ENGINE = re.compile(r"lib(?:cudart|nvrtc|cudnn|curand|cublas|cublasLt|cusolver|cufft)\.so\.\d+$")
 
@@ -132,8 +134,9 @@ class Judge:
         module = self.import_name(one)
         if module is None and one.stem.startswith("lib") and "/_C/" in one.path and not deep:
             return None
-        if one.misfit is not None and not bare:
-            problems = [self.wrong_python(one)]
+        other = None if bare else one.misfit or self.refused_by_itself(one, module)
+        if other is not None:
+            problems = [self.wrong_python(one, other)]
         else:
             world = self.world_for(one)
             if bare:
@@ -169,11 +172,20 @@ class Judge:
         except (NotElf, Refused, Missing, Trouble):
             return None
 
-    def wrong_python(self, one):
+    def wrong_python(self, one, other):
         """The problem of a module that is there for other Pythons only."""
         wanted = self.endings[0][1 : -len(".so")]
-        words = "No module named '%s': the file is for %s, this Python is %s" % (one.dotted or one.path, one.misfit, wanted)
+        words = "No module named '%s': the file is for %s, this Python is %s" % (one.dotted or one.path, other, wanted)
         return Problem("wrong-python", one.place, wanted, None, words)
+
+    def refused_by_itself(self, one, module):
+        """The tag of the other Python for which a module without a tag in its name was built, if it looks for that itself."""
+        tags = self.installed[one.package]["wheel_tags"]
+        fits = self.inventory.fits(one.package, [ending[1 : -len(".so")] for ending in self.endings[:-1]])
+        if module is None or fits or not tags or not one.path.endswith("/" + one.stem + ".so"):
+            return None
+        found = self.system.file(one.place).data.find(PYBIND11, 0, MAX_SEARCHED_BYTES) >= 0
+        return tags[0].partition("-")[0] if found else None
 
     def opened_after(self, world, one, deep):
         """The problems of opening a candidate after what its package opens before it."""
