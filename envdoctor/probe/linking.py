@@ -134,7 +134,8 @@ class Judge:
         module = self.import_name(one)
         if module is None and one.stem.startswith("lib") and "/_C/" in one.path and not deep:
             return None
-        other = None if bare else one.misfit or self.refused_by_itself(one, module)
+        other = one.misfit if module is not None or not one.stray else None
+        other = None if bare else other or self.refused_by_itself(one, module)
         if other is not None:
             problems = [self.wrong_python(one, other)]
         else:
@@ -164,7 +165,7 @@ class Judge:
 
     def import_name(self, one):
         """The name under which Python imports it; None for a library that has no PyInit function."""
-        if one.misfit is not None:
+        if one.misfit is not None and not one.stray:
             return one.dotted
         start = b"PyInit_" + one.stem.encode("utf-8", "replace")
         try:

@@ -72,11 +72,14 @@ NEEDS_TORCH = re.compile(r"(?:torch|vllm)(?![\w.-])(?!.*\bextra\b)", re.I)
 
 
 class Candidate:
-    """A file to be judged; ``stem`` is its name without its endings, ``misfit`` the tag of another Python that it is for."""
+    """A file to be judged; ``stem`` is its name without its endings, ``misfit`` the tag of another Python that it is for.
 
-    def __init__(self, package, site, path, stem, misfit=None, optional=False):
-        self.package, self.site, self.path, self.stem, self.misfit = package, site, path, stem, misfit
-        self.optional = optional or VARIANTS.search(path) is not None
+    A ``stray`` lies in a wheel that does fit: it is opened by path, if at all.
+    """
+
+    def __init__(self, package, site, path, stem, misfit=None, stray=False):
+        self.package, self.site, self.path, self.stem, self.misfit, self.stray = package, site, path, stem, misfit, stray
+        self.optional = stray or VARIANTS.search(path) is not None
 
     @property
     def place(self):
@@ -240,9 +243,8 @@ class Inventory:
                 yield Candidate(name, site, path, stem)
             if not fitting:
                 tag = sorted(there)[0]
-                # a stray in a wheel that does fit is opened by path if at all: torchao 0.18 has a cpython-310 file in its abi3 wheel
-                stray = self.fits(name, tags)
-                yield Candidate(name, site, there[tag], stem, None if stray else tag, optional=stray)
+                # torchao 0.18 opens the cpython-310 file in its abi3 wheel by path; sgl-kernel's _mscclpp is a module for 3.10 alone
+                yield Candidate(name, site, there[tag], stem, tag, stray=self.fits(name, tags))
         yield from plain
 
 

@@ -113,6 +113,14 @@ def test_a_stray_in_a_wheel_that_fits_is_opened_by_path_if_at_all(healthy: Envir
     assert healthy.modules()[path]["optional"]
 
 
+def test_a_stray_that_is_a_module_cannot_be_imported_and_need_not_be(healthy: Environment) -> None:
+    """So does sgl-kernel 0.3.9, which brings _mscclpp.cpython-310-x86_64-linux-gnu.so in a cp310-abi3 wheel."""
+    path = f"_mscclpp.{OTHER_ABI}.so"
+    healthy.add("sgl-kernel", {path: module("_mscclpp"), "sgl_kernel/_C.abi3.so": module("_C")}, tag="cp310-abi3-linux")
+    assert [one["kind"] for one in healthy.modules()[path]["problems"]] == ["wrong-python"]
+    assert healthy.modules()[path]["optional"]
+
+
 @pytest.mark.parametrize("tag", ["cp39-cp39-linux_x86_64", "cp399-abi3-linux_x86_64", "cp399-cp399-linux_x86_64", ""])
 def test_a_wheel_for_another_python_does_not_fit(healthy: Environment, tag: str) -> None:
     path = f"torchao/_C.{OTHER_ABI}.so"

@@ -151,7 +151,10 @@ def package_rows(record: Record, explained: dict[str, str]) -> Iterator[ImportRo
             required.setdefault(one["path"].split("/")[0].split(".")[0], []).append(one["path"])
             if one["problems"]:
                 predicted.add(one["path"].split("/")[0].split(".")[0])
+    alone = set(record["importable"].values())
     for package, ended in record["imports"]["packages"].items():
+        if package in alone:
+            continue  # it is one module, and has its row
         failing = [path for path in required.get(package, ()) if record["imports"]["modules"].get(path)]
         said = ended or (record["imports"]["modules"][failing[0]] if failing else "")
         by = OWN_PROBLEM if package in predicted else ", ".join(claims(record, package))

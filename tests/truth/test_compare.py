@@ -101,6 +101,10 @@ def test_a_package_that_hides_its_broken_module_is_broken() -> None:
     assert found["p"] == "TP"
 
 
+def test_a_module_that_is_a_whole_package_is_counted_once() -> None:
+    assert of_imports({"p.a": MISSING}, {"p.a.so": MISSING}, [module("p.a.so", PROBLEM)]) == {"p.a.so": "TP"}
+
+
 def test_a_variant_that_fails_does_not_break_its_package() -> None:
     found = of_imports({"p": ""}, {"p/a.so": MISSING}, [module("p/a.so", PROBLEM, optional=True)])
     assert found == {"p/a.so": "TP", "p": "TN"}
