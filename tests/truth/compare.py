@@ -140,14 +140,14 @@ def module_rows(record: Record) -> Iterator[ImportRow]:
 
 
 def package_rows(record: Record, explained: dict[str, str]) -> Iterator[ImportRow]:
-    """Each package: broken if its import fails, or if a module does that is none of several variants.
+    """Each package: broken if its import fails, or if a module of the default scan does that is none of several variants.
 
     ``explained`` says who predicts that a module fails.
     """
     required: dict[str, list[str]] = {}
     predicted = set()
-    for one in modules(record):
-        if not one["optional"]:
+    for one in modules(record, "default"):
+        if not one["optional"] and one["path"] in record["imports"]["modules"]:
             required.setdefault(one["path"].split("/")[0].split(".")[0], []).append(one["path"])
             if one["problems"]:
                 predicted.add(one["path"].split("/")[0].split(".")[0])
@@ -169,9 +169,9 @@ def absent(record: Record, said: str) -> bool:
     return bool(name) and name not in record["owners"]
 
 
-def modules(record: Record) -> list[Record]:
-    """The modules that the section judged; none if it could not say."""
-    leaf = record["linking"]["modules"]
+def modules(record: Record, scan: str = "linking") -> list[Record]:
+    """The modules that the section judged, all or those of the default scan; none if it could not say."""
+    leaf = record[scan]["modules"]
     return list(leaf["value"]) if leaf["is"] == "known" else []
 
 

@@ -54,7 +54,7 @@ def of_files(said: str, *problems: list[str]) -> Outcome:
 def of_imports(packages: dict[str, str], modules: dict[str, str], judged: list[dict[str, Any]], **more: Any) -> dict[str, str]:
     linking = {"torch": leaf({"problems": [], "preloads": []}), "modules": leaf(judged)}
     imports = {"torch": more.pop("torch", ""), "packages": packages, "modules": modules}
-    outcome = compare(record(imports=imports, importable=dict.fromkeys(modules, "p.a"), linking=linking, **more))
+    outcome = compare(record(imports=imports, importable=dict.fromkeys(modules, "p.a"), linking=linking, default=linking, **more))
     return {row.name: row.outcome for row in outcome.imports}
 
 
@@ -162,4 +162,4 @@ def test_the_page_of_imports_tells_who_predicted() -> None:
     )
     assert "| **all** | 2 | 1 | 0 | 1 | 0 | 1.000 | 0.500 | 0 |" in text
     assert "Who predicted the failures: the linker 1." in text
-    assert f"- small, module `p/b.so`: FN; {OTHER}; said by: nobody" in text
+    assert f"- module `p/b.so`: FN; {OTHER}; said by: nobody (small)" in text
