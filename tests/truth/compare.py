@@ -176,9 +176,10 @@ def modules(record: Record, scan: str = "linking") -> list[Record]:
 
 
 def claims(record: Record, package: str) -> list[str]:
-    """Rules that say of a package, from bytes and not from declarations, that it does not work here."""
+    """Rules that say that a package cannot be imported here: from bytes, or, as ED302 does, in the words of the import's error."""
     owners = record["owners"].get(package, ())
-    return sorted({code for code, layer, subject in record["claims"] if layer == "linked" and subject in owners})
+    speaks = {code for code, layer, subject in record["claims"] if subject in owners and (layer == "linked" or code == "ED302")}
+    return sorted(speaks)
 
 
 def imported_by(record: Record, path: str, said: str) -> str:

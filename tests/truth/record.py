@@ -70,22 +70,27 @@ def keep(path: Path, document: Record) -> None:
 def predicted(workshop: Workshop) -> Record:
     """What envdoctor says without opening anything: of each file, of the modules, and as a user is told it."""
     workshop.facts()  # warm: the files' first pages are in memory now
-    default = workshop.facts()["linking"]
+    facts = workshop.facts()
     everything = workshop.facts("deep_link=all", "deadline_s=120")["linking"]
     diagnoses = workshop.check()["diagnoses"]
     told = [*diagnoses, *(one for diagnosis in diagnoses for one in diagnosis["symptoms"])]
     return {
         "predicted_files": workshop.predicted_files(),
         "linking": everything,
-        "default": default,
-        "claims": [
-            [one["code"], one["layer_of_truth"], subject]
-            for one in told
-            if one["severity"] == "error"
-            for subject in one["subjects"]
-        ],
+        "default": facts["linking"],
+        "overwritten": facts["overwritten"],
+        "claims": [claim for one in told if one["severity"] == "error" for claim in claims(one, facts)],
         "told": [[one["code"], one["title"], one["severity"]] for one in told],
     }
+
+
+def claims(told: Record, facts: Record) -> list[list[str]]:
+    """[code, layer of truth, distribution that does not work] of a diagnosis."""
+    broken = told["subjects"][:1]
+    if told["code"] == "ED307":  # it blames numpy; those that cannot be imported are in the facts
+        leaf = facts["builds"]["numpy1_modules"]
+        broken = sorted({one["package"] for one in leaf["value"]}) if leaf["is"] == "known" else []
+    return [[told["code"], told["layer_of_truth"], subject] for subject in broken]
 
 
 def owners(site: Path) -> dict[str, list[str]]:
