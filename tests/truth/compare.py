@@ -158,9 +158,18 @@ def package_rows(record: Record, explained: dict[str, str]) -> Iterator[ImportRo
         failing = [path for path in required.get(package, ()) if record["imports"]["modules"].get(path)]
         said = ended or (record["imports"]["modules"][failing[0]] if failing else "")
         by = OWN_PROBLEM if package in predicted else ", ".join(claims(record, package))
+        if by and by != OWN_PROBLEM and not said and of_a_broken_distribution(record, package):
+            by = ""
         if said and not by:
             by = blamed(record, package, said) if ended else explained.get(failing[0], "")
         yield ImportRow("package", package, said, by, absent(record, said))
+
+
+def of_a_broken_distribution(record: Record, package: str) -> bool:
+    """Whether another package of the same distribution cannot be imported: then what a rule says of the distribution is true."""
+    owners = set(record["owners"].get(package, ()))
+    others = (other for other, ended in record["imports"]["packages"].items() if ended and other != package)
+    return any(owners.intersection(record["owners"].get(other, ())) for other in others)
 
 
 def absent(record: Record, said: str) -> bool:

@@ -117,6 +117,13 @@ def test_a_rule_that_speaks_from_bytes_predicts_and_one_of_declarations_does_not
     assert of_imports({"p": ""}, {}, [], claims=[["ED307", "linked", "p"]]) == {"p": "FP"}
 
 
+def test_a_rule_speaks_of_a_distribution_and_is_right_if_one_of_its_packages_fails() -> None:
+    more: dict[str, Any] = {"claims": [["ED302", "declared", "d"]], "owners": {"torchaudio": ["d"], "torio": ["d"]}}
+    found = of_imports({"torchaudio": "RuntimeError: different CUDA versions", "torio": ""}, {}, [], **more)
+    assert found == {"torchaudio": "TP", "torio": "TN"}
+    assert of_imports({"torchaudio": "", "torio": ""}, {}, [], **more) == {"torchaudio": "FP", "torio": "FP"}
+
+
 def test_a_package_that_fails_as_another_one_does_is_explained_by_what_is_said_of_that() -> None:
     failing = {
         "p": "RuntimeError: operator p::nms does not exist",
