@@ -1,11 +1,13 @@
 # `make check` and `make test` are all a newcomer needs; everything below sets itself up in .venv.
 PYTHON ?= python3
+# a Python that the fuzzer has a wheel for: 3.11 to 3.13
+FUZZ_PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint types docs real truth network verify data bench clean
+.PHONY: help check test lint types docs real truth network verify data bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -54,5 +56,13 @@ bench: $(READY) ## measure check and matrix against their peers (ENV=path of a f
 	$(BIN)/python benchmarks/matrix_speed.py
 	$(BIN)/python benchmarks/check_speed.py $(ENV)
 
+fuzz: .venv-fuzz/.ready ## 100,000 damaged ELF files and fat binaries through the readers: two cores, 11 minutes where they are busy
+	.venv-fuzz/bin/python -m tests.fuzz.run
+
+.venv-fuzz/.ready: tests/fuzz/requirements.txt
+	$(FUZZ_PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	touch $@
+
 clean: ## remove what the targets above made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-fuzz .fuzz .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -277,6 +277,9 @@ class Builds(Part, frozen=True):
     """Modules that need NumPy 1; looked for only when NumPy 2 is installed (else empty)."""
     module_owners: Leaf[dict[str, tuple[str, ...]]]
     """Top-level files that more than one distribution's RECORD lists: {"pynvml.py": ("nvidia-ml-py", "pynvml")}."""
+    built_as: Leaf[dict[str, str]] = NOT_TAKEN
+    """Version that torchvision and torchaudio were built as, with the CUDA tag that wheels of PyPI have in no other place:
+    {"torchvision": "0.21.0+cu124"}."""
 
 
 class Container(Part, frozen=True):

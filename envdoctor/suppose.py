@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from envdoctor.architectures import in_wheel
 from envdoctor.errors import UserError
 from envdoctor.facts import (
     Distribution,
@@ -245,11 +246,38 @@ def _package(facts: Facts, name: str, version: str | None, via: str, matrix: Mat
     elif isinstance(facts.builds.numpy1_modules, Known):
         rest_of = tuple(one for one in facts.builds.numpy1_modules.value if one.package != name)
         facts = _put(facts, "builds", numpy1_modules=Known(rest_of, facts.builds.numpy1_modules.via))
+    built = facts.builds.built_as
+    if isinstance(built, Known):
+        left_built = {package: text for package, text in built.value.items() if package != name}
+        facts = _put(facts, "builds", built_as=Known(left_built, built.via))
+    facts = _files(facts, name, version, matrix)
     owners = facts.builds.module_owners
     if version is None and isinstance(owners, Known):
         left = {file: tuple(one for one in names if one != name) for file, names in owners.value.items()}
         facts = _put(facts, "builds", module_owners=Known({k: v for k, v in left.items() if len(v) > 1}, owners.via))
     return facts
+
+
+def _files(facts: Facts, name: str, version: str | None, matrix: Matrix) -> Facts:
+    """Kernels and shared files after a package came, went or changed.
+
+    Of its kernels only what the data knows (of torch, rules ask its list of architectures). An installer removes what the
+    old release listed, files of others among it, and writes the new one's own.
+    """
+    code, shared = facts.device_code, facts.overwritten
+    if isinstance(code, Known):
+        row = next((row for row in matrix.vllm_releases() if name == "vllm" and row.vllm == version), None)
+        kept = tuple(one for one in code.value if one.package != name)
+        code = Known(kept + (() if row is None else in_wheel(row)), code.via if row is None else row.source)
+    if isinstance(shared, Known):
+        rest = [
+            msgspec.structs.replace(one, owners=tuple(owner for owner in one.owners if owner != name), winner=None)
+            if name in one.owners
+            else one
+            for one in shared.value
+        ]
+        shared = Known(tuple(one for one in rest if one.owners), shared.via)
+    return msgspec.structs.replace(facts, device_code=code, overwritten=shared)
 
 
 def _distribution(facts: Facts, name: str, version: str, via: str, matrix: Matrix) -> Distribution:

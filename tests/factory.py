@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from envdoctor import facts as f
+from envdoctor.architectures import in_wheel
 from envdoctor.check import judge
 from envdoctor.facts import Facts, Known, Unknown
+from envdoctor.linkage import DeviceCode
 from envdoctor.matrix import Matrix
 from envdoctor.rules import load
 from envdoctor.views import normalized
@@ -61,6 +63,22 @@ DISTRIBUTIONS = (
     dist("nvidia-nccl-cu12", "2.21.5", wheel_tags=("py3-none-manylinux2014_x86_64",)),
     dist("nvidia-nvjitlink-cu12", "12.4.127", wheel_tags=("py3-none-manylinux2014_x86_64",)),
 )  # fmt: skip
+
+
+def device_code() -> tuple[DeviceCode, ...]:
+    """Fat binaries of the wheels of torch 2.5.1, torchvision 0.20.1 and xformers 0.0.28.post3 as read; of vllm by the data."""
+    every = "sm_50 sm_60 sm_70 sm_75 sm_80 sm_86 sm_90"
+    return (
+        DeviceCode(package="torch", path="torch/lib/libtorch_cuda.so", containers={every: 339, f"{every} sm_90a": 1}),
+        DeviceCode(
+            package="torch", path="torch/lib/libtorch_cuda_linalg.so", containers={"sm_50 sm_60 sm_70 sm_80 sm_86 sm_90": 107}
+        ),
+        DeviceCode(package="torchvision", path="torchvision/_C.so", containers={f"{every} compute_50": 6}),
+        *in_wheel(next(row for row in MATRIX.vllm_releases() if row.vllm == "0.6.6.post1")),
+        DeviceCode(
+            package="xformers", path="xformers/_C.so", containers={"sm_60 sm_70 sm_75 sm_80 sm_90a compute_60 compute_80": 18}
+        ),
+    )
 
 
 def gpu(index: int = 0, name: str = "NVIDIA H100 80GB HBM3", sm: str = "9.0", pci: str = "0x2330") -> f.Gpu:
@@ -156,6 +174,7 @@ def healthy() -> Facts:
             ),
             numpy1_modules=Known((), SITE),
             module_owners=Known({}, SITE),
+            built_as=Known({"torchvision": "0.20.1+cu124", "torchaudio": "2.5.1+cu124"}, "version.py of torchvision and torchaudio"),
         ),
         environ=Known({}, "the environment of the target"),
         container=f.Container(
@@ -168,6 +187,8 @@ def healthy() -> Facts:
             device_nodes=Known(("/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm"), "/dev"),
             nvidia_mounts=Known(value=False, via="/proc/self/mountinfo"),
         ),
+        device_code=Known(device_code(), f"fat binaries of the libraries under {SITE}"),
+        overwritten=Known((), "RECORD of 13 distributions"),
     )  # fmt: skip
 
 
@@ -251,13 +272,20 @@ def drop(facts: Facts, *names: str) -> Facts:
     leaf = facts.packages.distributions
     assert isinstance(leaf, Known)
     kept = tuple(one for one in leaf.value if normalized(one.name) not in names)
-    return edit(facts, packages__distributions=Known(kept, leaf.via))
+    return without_code(edit(facts, packages__distributions=Known(kept, leaf.via)), *names)
+
+
+def without_code(facts: Facts, *names: str) -> Facts:
+    """Facts without the kernels of these distributions."""
+    leaf = facts.device_code
+    assert isinstance(leaf, Known)
+    return edit(facts, device_code=Known(tuple(one for one in leaf.value if one.package not in names), leaf.via))
 
 
 def with_torch(facts: Facts, version: str, cuda: str | None, archs: tuple[str, ...] = ("sm_80", "sm_90")) -> Facts:
-    """Another torch wheel: its distribution (no requirements) and its build facts."""
+    """Another torch wheel: its distribution (no requirements) and its build facts, its kernels not counted."""
     facts = put(
-        facts,
+        without_code(facts, "torch"),
         dist("torch", version.split("+", maxsplit=1)[0] if cuda else version, wheel_tags=("cp311-cp311-manylinux_2_28_x86_64",)),
     )
     return edit(facts, builds__torch=Known(torch_build(version, cuda, archs if cuda else ()), f"{SITE}/torch/version.py"))

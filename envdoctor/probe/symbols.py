@@ -30,6 +30,8 @@ MAX_VERSIONS = 8192
 MAX_CHAIN = 1024
 MAX_RELOCATIONS = 1 << 24
 MAX_SYMBOL_NAME = 1 << 16
+MAX_NAME_BYTES_IN_ALL = 1 << 26  # a small file can give one long name to each of its symbols; 0.4 MB was the most that was met
+TOO_LONG = "the names of its symbols have more than %d bytes" % MAX_NAME_BYTES_IN_ALL
 POWERS = [1]
 while len(POWERS) < 1024:
     POWERS.append(POWERS[-1] * 33 & 0xFFFFFFFF)
@@ -161,11 +163,11 @@ class Library(Elf):
                 version = self._name(self._strings + name)
                 self.versions_needed.append((library, version, bool(flags & VER_FLG_WEAK)))
                 self._version_by_index[other & VERSYM_VERSION] = version, library, bool(other & VERSYM_HIDDEN)
+                if len(self.versions_needed) > MAX_VERSIONS:
+                    raise NotElf("it needs more than %d symbol versions" % MAX_VERSIONS)
                 if next_entry == 0:
                     break
                 entry += next_entry
-            if len(self.versions_needed) > MAX_VERSIONS:
-                raise NotElf("it needs more than %d symbol versions" % MAX_VERSIONS)
             if following == 0:
                 break
             place += following
@@ -200,7 +202,7 @@ class Library(Elf):
 
     def _read_undefined(self):
         versyms, versions, find, data, strings = self._versyms, self._version_by_index, self.data.find, self.data, self._strings
-        none = None, None, False
+        none, room = (None, None, False), MAX_NAME_BYTES_IN_ALL
         for index, (name, info, _other, section, _value, _size) in self._unhashed():
             if section or not name or info < 16:
                 continue
@@ -208,6 +210,9 @@ class Library(Elf):
             end = find(b"\0", start, start + MAX_SYMBOL_NAME)
             if end < 0:
                 raise NotElf("the name of a symbol has no end")
+            room -= end - start
+            if room < 0:
+                raise NotElf(TOO_LONG)
             version, library, hidden = versions.get(versyms[index] & VERSYM_VERSION, none) if versyms is not None else none
             yield info >> 4, data[start:end], version, library, hidden, index
 
@@ -288,7 +293,7 @@ class Library(Elf):
     def _listed(self):
         """{name: indices of its definitions}, for a file that has the older hash table only."""
         if self._by_name is None:
-            found, count = {}, 0
+            found, count, room = {}, 0, MAX_NAME_BYTES_IN_ALL
             if self._symbols is not None and DT_HASH in self._values:
                 count = self._unpack("<II", self._file_offset(self._values[DT_HASH]))[1]
             if count > MAX_UNDEFINED:
@@ -298,7 +303,11 @@ class Library(Elf):
                 raise NotElf("its symbol table ends behind the end of the file")
             for index, (name, info, other, section, value, _size) in enumerate(struct.iter_unpack(SYMBOL, table)):
                 if defining(info, other, section, value):
-                    found.setdefault(self._name(self._strings + name), []).append(index)
+                    text = self._name(self._strings + name)
+                    room -= len(text)
+                    if room < 0:
+                        raise NotElf(TOO_LONG)
+                    found.setdefault(text, []).append(index)
             self._by_name = found
         return self._by_name
 
@@ -341,6 +350,8 @@ class Library(Elf):
                 if len(entries) % RELOCATION_BYTES:
                     raise NotElf("its relocations end behind the end of the file")
                 for (info,) in struct.iter_unpack("<8xQ8x", entries):
+                    if len(order) > MAX_UNDEFINED:
+                        break
                     order.setdefault(info >> 32, len(order))
         return order
 

@@ -12,6 +12,7 @@ from .linkmap import Problem
 from .machine import Trouble
 
 MAX_SOURCE_BYTES = 1024 * 1024
+CUFILE_SINCE = 12  # of CUDA: torch leaves it out of the table before
 # numpy is imported first: by the user's code, by vLLM, or by torch._C itself
 NUMPY = (("numpy/_core", "_multiarray_umath."), ("numpy/core", "_multiarray_umath."))
 GLOBAL_DEPS = "torch/lib/libtorch_global_deps.so"
@@ -138,7 +139,7 @@ class TorchImport:
     def _required(self):
         """The way out when the global dependencies were not found: open all of the table, which must be there."""
         for folder, pattern in self.rules.table:
-            if folder == "cufile" and not (self.major or "0").isdigit():
+            if folder == "cufile" and (self.major or "").isdigit() and int(self.major) < CUFILE_SINCE:
                 continue
             found = self._find(folder, pattern)
             if found is None:

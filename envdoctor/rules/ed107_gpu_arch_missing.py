@@ -32,9 +32,9 @@ from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Se
 from envdoctor.views import driver_version, parsed, readable, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from envdoctor.facts import Facts
+    from envdoctor.facts import Facts, Gpu
     from envdoctor.matrix import Matrix
     from envdoctor.rows import TorchRelease
 
@@ -84,7 +84,12 @@ def title(facts: Facts, group: Coverage) -> str:
 
 def usable(groups: tuple[Coverage, ...]) -> str:
     """A sentence naming the GPUs of this machine that torch can use; empty if there are none."""
-    indices = [str(gpu.index) for one in groups if one.reach in {Reach.NATIVE, Reach.JIT} for gpu in one.gpus]
+    return alone(gpu for one in groups if one.reach in {Reach.NATIVE, Reach.JIT} for gpu in one.gpus)
+
+
+def alone(gpus: Iterable[Gpu]) -> str:
+    """A sentence naming GPUs that can be used without the others; empty if there are none."""
+    indices = [str(gpu.index) for gpu in gpus]
     return f" The other GPUs can be used alone: CUDA_VISIBLE_DEVICES={','.join(indices)}." if indices else ""
 
 

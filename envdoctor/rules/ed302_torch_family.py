@@ -2,7 +2,8 @@
 
 ## What it checks
 The torch release that each torchvision, torchaudio and xFormers release was made for, from collected data; and whether their
-CUDA tags ("+cu121") equal torch's. A CUDA build over a torch without CUDA is ED308's finding.
+CUDA tags ("+cu121", in their version.py also where the metadata has none) equal torch's. A CUDA build over a torch without
+CUDA is ED308's finding.
 
 ## Why it breaks
 These packages are compiled against one torch build. With another: "operator torchvision::nms does not exist" (which also
@@ -69,7 +70,7 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
         claim, doubt = broken_claim(facts, matrix, name)
         found = None if claim is None else of_other_release(facts, matrix, one, torch, claim)
         if found is None and build is not None and build.cuda is not None:
-            found = of_other_cuda(name, one, build, build.cuda, via)
+            found = of_other_cuda(name, one, build_of(facts, name, one), build, via)
         if found is not None:
             yield found
         elif doubt is not None:
@@ -91,19 +92,26 @@ def broken_claim(facts: Facts, matrix: Matrix, name: str) -> tuple[Claim | None,
     return None, doubt
 
 
-def of_other_cuda(name: str, one: Distribution, build: TorchBuild, cuda: str, via: str) -> Finding | None:
+def build_of(facts: Facts, name: str, one: Distribution) -> tuple[str, str]:
+    """The version that a companion was built as, and where that stands: wheels of PyPI have their CUDA tag in a file only."""
+    leaf = facts.builds.built_as
+    told = leaf.value.get(name) if isinstance(leaf, Known) and "+" not in one.version else None
+    return (one.version, metadata_path(one)) if told is None else (told, f"{one.location}/{name}/version.py")
+
+
+def of_other_cuda(name: str, one: Distribution, built: tuple[str, str], torch: TorchBuild, via: str) -> Finding | None:
     """Other CUDA tags. torchvision refuses another major only; torchaudio refused every other version until late 2026."""
-    version = parsed(one.version)
+    version, cuda = parsed(built[0]), torch.cuda
     tag = _TAG.fullmatch(version.local or "") if version is not None else None
-    if version is None or tag is None or ".".join(tag.groups()) == cuda:
+    if version is None or tag is None or cuda is None or ".".join(tag.groups()) == cuda:
         return None
     spec = f"=={version.public}+{tag_of(cuda)}"
     refused = tag.group(1) != cuda.split(".", maxsplit=1)[0] or name == "torchaudio"
     return finding(
         name,
-        f"{said(one)} is built for CUDA {'.'.join(tag.groups())}, torch {build.version} for CUDA {cuda}",
+        f"{said(one)} is built for CUDA {'.'.join(tag.groups())}, torch {torch.version} for CUDA {cuda}",
         (
-            Evidence(f"CUDA tag of {name}", one.version, metadata_path(one)),
+            Evidence(f"CUDA tag of {name}", *built),
             Evidence("CUDA that torch was built with", cuda, via),
         ),
         (

@@ -124,6 +124,7 @@ def _nothing(python: str | None, read: str) -> Facts:
             extensions=Known((), via),
             numpy1_modules=Known((), via),
             module_owners=Known({}, via),
+            built_as=Known({}, via),
         ),
         environ=Known({}, via),
         container=Container(
@@ -136,4 +137,6 @@ def _nothing(python: str | None, read: str) -> Facts:
             device_nodes=unknown,
             nvidia_mounts=unknown,
         ),
+        device_code=Known((), via),
+        overwritten=Known((), via),
     )

@@ -350,3 +350,29 @@ def test_when_the_packages_are_unknown_every_leaf_says_why() -> None:
     builds.probe(out, Machine(), {"sections": sections})
     assert {str(leaf["why"]) for leaf in out.values()} == {"/x: Permission denied"}
     assert out.keys() == set(builds.LEAVES)
+
+
+# torchvision/version.py of the wheel torchvision 0.21.0 from PyPI, whose metadata says 0.21.0
+TORCHVISION_CU124 = """\
+__version__ = '0.21.0+cu124'
+git_version = '7af698794eded568735f9519593603c1ec889eba'
+from torchvision.extension import _check_cuda_version
+if _check_cuda_version() > 0:
+    cuda = _check_cuda_version()
+"""
+
+
+def test_the_cuda_tag_of_a_companion_is_read_in_its_version_file(tmp_path: Path) -> None:
+    put(tmp_path / "torchvision/version.py", TORCHVISION_CU124)
+    put(tmp_path / "torchaudio/version.py", "import torch\n__version__ = torch.__version__\n")
+    leaf = probed(tmp_path).built_as
+    assert leaf == Known({"torchvision": "0.21.0+cu124"}, "version.py of torchvision and torchaudio")
+
+
+def test_a_companion_without_its_version_file_costs_only_itself(tmp_path: Path) -> None:
+    put(tmp_path / "torchaudio/version.py", "__version__ = '2.6.0+cu124'\n")
+    put(tmp_path / "torchvision/__init__.py")
+    leaf = probed(tmp_path).built_as
+    assert isinstance(leaf, Known)
+    assert leaf.value == {"torchaudio": "2.6.0+cu124"}
+    assert leaf.via.endswith("torchvision/version.py does not exist")

@@ -89,6 +89,44 @@ def test_entries_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert counted(tmp_path, {".nv_fatbin": container(*[entry("sm_80")] * 4) * 3}) == {"sm_80": 5}
 
 
+def sets(path: Path, sections: Mapping[str, bytes]) -> dict[str, int]:
+    with elf.Elf(put(path / "x.so", elf_file(sections=sections))) as library:
+        found: dict[str, int] = fatbin.containers(library)
+    return found
+
+
+def test_containers_are_counted_by_the_set_of_their_images_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    one = container(entry("compute_90"), entry("sm_120"), entry("sm_80"), entry("sm_90a"))
+    twice = container(entry("sm_80"), entry("sm_80"))
+    assert sets(tmp_path, {".nv_fatbin": one + twice + one, "__nv_relfatbin": twice}) == {
+        "sm_80 sm_90a sm_120 compute_90": 2,
+        "sm_80": 2,
+    }
+
+
+def test_a_container_without_an_image_or_with_more_than_there_are_counts_for_nothing(tmp_path: Path) -> None:
+    many = container(*[entry(f"sm_{number}") for number in range(10, 10 + fatbin.MAX_IMAGES + 1)])
+    assert sets(tmp_path, {".nv_fatbin": container() + many + container(entry("sm_80"))}) == {"sm_80": 1}
+
+
+def test_different_sets_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fatbin, "MAX_SETS", 2)
+    parts = [container(entry(name)) for name in ("sm_70", "sm_80", "sm_90", "sm_70")]
+    assert sets(tmp_path, {".nv_fatbin": b"".join(parts)}) == {"sm_70": 2, "sm_80": 1}
+
+
+def test_containers_without_entries_and_magics_by_chance_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fatbin, "MAX_CONTAINERS", 1000)
+    for filler in (container(), fatbin.MAGIC):
+        assert sets(tmp_path, {".nv_fatbin": filler * 1001 + container(entry("sm_80"))}) == {}
+        assert sets(tmp_path, {".nv_fatbin": filler * 999 + container(entry("sm_80"))}) == {"sm_80": 1}
+
+
+def test_the_next_container_is_looked_for_only_as_far_as_padding_goes(tmp_path: Path) -> None:
+    for gap, found in ((fatbin.MAX_GAP // 2, {"sm_80": 2}), (fatbin.MAX_GAP + 16, {"sm_80": 1})):
+        assert sets(tmp_path, {".nv_fatbin": container(entry("sm_80")) + bytes(gap) + container(entry("sm_80"))}) == found
+
+
 def test_random_damage_is_counted_or_refused_and_never_slow(tmp_path: Path) -> None:
     whole = elf_file(sections={".nv_fatbin": container(entry("sm_80"), entry("sm_90a"), entry("compute_90")) * 5})
     dice = random.Random(20261125)  # noqa: S311 - reproducible damage, not a secret

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,14 +15,12 @@ from envdoctor.linkage import Linking
 from envdoctor.probe import linking
 from envdoctor.probe.machine import Machine
 from tests.probe.linked import ABI, ENDING, Environment
-from tests.probe.recorded import MACHINES, recorded
+from tests.probe.recorded import MACHINES, recorded, written
 from tests.probe.samples import put
 from tests.probe.shared_objects import AARCH64, MACHINE, X86_64, Asks, Gives, shared_object
+from tests.probe.test_ldso import program
 from tests.probe.test_linkmap import supported
 from tests.probe.test_torch_import import LIST, cublas, environment
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(not supported(), reason="this Python is not started by glibc's loader")
 
@@ -380,44 +379,41 @@ def test_a_recorded_machine_holds_no_interpreter_and_says_so(name: str) -> None:
     assert out["modules"]["why"] == "/usr/bin/python3.99 does not exist"
 
 
-def test_the_copy_that_torch_maps_wins_and_without_torch_the_module_takes_another(healthy: Environment, tmp_path: Path) -> None:
-    toolkit = put(tmp_path / "toolkit/libcublas.so.12", shared_object("libcublas.so.12", gives=(Gives("cublasCreate"),)))
-    put(tmp_path / "toolkit/libcublasLt.so.12", shared_object("libcublasLt.so.12"))
-    user = module("_ops", needs=("libcublas.so.12",), asks=(Asks("cublasCreate"),))
-    healthy.add("sgl-kernel", {"sgl_kernel/_ops.abi3.so": user})
-    copies = healthy.linked({"LD_LIBRARY_PATH": str(toolkit.parent)})["copies"]["value"]
-    wheel = f"{healthy.site}/nvidia/cublas/lib/libcublas.so.12"
-    assert [one for one in copies if one["soname"] == "libcublas.so.12"] == [
-        {
-            "soname": "libcublas.so.12", "path": wheel, "package": "nvidia-cublas-cu12", "origin": "import torch",
-            "taken_by": ["sgl-kernel", "torch"], "taken_alone": [],
-        },
-        {
-            "soname": "libcublas.so.12", "path": str(toolkit), "package": None, "origin": "LD_LIBRARY_PATH",
-            "taken_by": [], "taken_alone": ["sgl-kernel", "torch"],
-        },
+def test_another_root_is_judged_by_its_own_files_alone(tmp_path: Path) -> None:
+    """The same module in two images: one has the C++ library that it was built with, the other an older one."""
+    found = {}
+    for name, versions in (("new", ("V_1", "V_2")), ("old", ("V_1",))):
+        (tmp_path / name).mkdir()
+        cxx = shared_object("libstdc++.so.6", gives=tuple(Gives(f"f{one}", one) for one in versions), machine=X86_64)
+        user = shared_object(
+            needs=("libstdc++.so.6",), asks=(Asks("fV_2", "V_2", "libstdc++.so.6"),), gives=(Gives("PyInit__C"),), machine=X86_64
+        )
+        files: dict[str, str | bytes] = {
+            "usr/bin/python3": program(),
+            "usr/lib64/libc.so.6": shared_object("libc.so.6", machine=X86_64),
+            "usr/lib64/libstdc++.so.6": cxx,
+            "site/vllm/_C.abi3.so": user,
+            "site/vllm-1.0.dist-info/RECORD": "vllm/_C.abi3.so,,\n",
+        }
+        machine = written(tmp_path / name, files)
+        made = Environment.__new__(Environment)
+        made.site = Path("/site")
+        made.distributions = [
+            {"name": "vllm", "version": "1.0", "location": "/site", "metadata_dir": "vllm-1.0.dist-info", "requires": [], "wheel_tags": []}
+        ]  # fmt: skip
+        out: dict[str, Any] = {}
+        sections = made.sections(executable="/usr/bin/python3", abi="cpython-39-x86_64-linux-gnu")
+        linking.probe(out, machine, {"sections": sections})
+        found[name] = [(one["path"], one["problems"]) for one in out["modules"]["value"]]
+    assert found["new"] == [("vllm/_C.abi3.so", [])]
+    assert found["old"] == [
+        (
+            "vllm/_C.abi3.so",
+            [
+                {
+                    "kind": "missing-version", "file": "vllm/_C.abi3.so", "wants": "V_2", "of": "libstdc++.so.6",
+                    "message": "/usr/lib64/libstdc++.so.6: version `V_2' not found (required by /site/vllm/_C.abi3.so)",
+                }
+            ],
+        )
     ]  # fmt: skip
-
-
-def test_a_copy_that_a_package_carries_is_named_by_the_file_whose_run_path_finds_it(healthy: Environment) -> None:
-    healthy.add(
-        "torchvision",
-        {
-            "torchvision/_C.so": shared_object(needs=("libcudart.so.12",)),
-            "torchvision/image.so": shared_object(needs=("libcudart-0a1b2c3d.so.12",), runpath="$ORIGIN/../torchvision.libs"),
-            "torchvision.libs/libcudart-0a1b2c3d.so.12": shared_object("libcudart.so.12"),
-        },
-    )
-    copies = {one["path"]: one for one in healthy.linked()["copies"]["value"]}
-    own = copies[f"{healthy.site}/torchvision.libs/libcudart-0a1b2c3d.so.12"]
-    assert (own["package"], own["origin"]) == ("torchvision", f"run path of {healthy.site}/torchvision/image.so")
-    assert own["taken_by"] == ["torchvision"]
-    wheel = copies[f"{healthy.site}/nvidia/cuda_runtime/lib/libcudart.so.12"]
-    assert wheel["taken_by"] == ["torch", "torchvision"]
-
-
-def test_a_library_that_is_there_once_is_not_listed_whatever_its_names(healthy: Environment, tmp_path: Path) -> None:
-    (tmp_path / "links").mkdir()
-    (tmp_path / "links/libcublas.so.12").symlink_to(healthy.site / "nvidia/cublas/lib/libcublas.so.12")
-    copies = healthy.linked({"LD_LIBRARY_PATH": str(tmp_path / "links")})["copies"]["value"]
-    assert "libcublas.so.12" not in {one["soname"] for one in copies}

@@ -1,7 +1,8 @@
 """ED302: torchvision, torchaudio and xFormers against torch."""
 
 from envdoctor.findings import Layer, Outcome, Severity
-from tests.factory import blind, dist, healthy, judged, put
+from envdoctor.suppose import supposing
+from tests.factory import MATRIX, SITE, blind, dist, healthy, judged, put, with_torch
 
 RULE = "ed302_torch_family"
 
@@ -46,3 +47,21 @@ def test_what_is_unknown_cannot_be_told_but_the_data_still_speaks() -> None:
     assert judged(RULE, blind(put(healthy(), dist("torchvision", "0.21.0")), "builds__torch"))[0] is Outcome.FAIL
     assert judged(RULE, put(healthy(), dist("torch", "unknown")))[0] is Outcome.UNKNOWN
     assert judged(RULE, blind(healthy(), "packages__distributions"))[0] is Outcome.UNKNOWN
+
+
+def test_the_tag_of_a_wheel_from_pypi_is_read_in_its_version_file() -> None:
+    """The torchaudio of PyPI for CUDA 12.4 under torch's own build for 12.1: its metadata says 2.5.1 alone."""
+    facts = with_torch(healthy(), "2.5.1+cu121", "12.1")
+    torchvision, torchaudio = judged(RULE, facts)[1]
+    assert (torchvision.severity, torchaudio.severity) == (Severity.WARNING, Severity.ERROR)
+    assert torchaudio.title == "torchaudio 2.5.1 is built for CUDA 12.4, torch 2.5.1+cu121 for CUDA 12.1"
+    assert torchaudio.evidence[0].value == "2.5.1+cu124"
+    assert torchaudio.evidence[0].via == f"{SITE}/torchaudio/version.py"
+    assert torchaudio.changes[0].install == {"torchaudio": "==2.5.1+cu121"}
+
+
+def test_a_supposed_companion_has_no_version_file_and_a_record_without_them_is_read() -> None:
+    facts = with_torch(healthy(), "2.5.1+cu121", "12.1")
+    assert judged(RULE, blind(facts, "builds__built_as"))[0] is Outcome.PASS
+    supposed = supposing(facts, {"torchaudio": "2.5.1+cu121", "torchvision": "0.20.1"}, MATRIX)
+    assert judged(RULE, supposed)[0] is Outcome.PASS

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor import facts as f
 from envdoctor.facts import Known, Unknown
+from envdoctor.linkage import Overwritten
 from tests.factory import SITE, blind, dist, edit, gpu, healthy, put, torch_build, with_driver, with_torch, without_driver
 
 if TYPE_CHECKING:
@@ -51,6 +52,21 @@ def trl_over_a_newer_vllm() -> Facts:
         cuda__libraries=Known((), "the loader's search path"),
     )
     return edit(facts, builds__vllm=Known(f.VllmBuild(version="0.33.0", cuda_major=Known(13, "DT_NEEDED")), SITE))
+
+
+def cuda_python_over_cuda_bindings() -> Facts:
+    """What a plain install of vllm 0.32.0 gives: flashinfer takes any cuda-python from 12.0 on, the newest needs other bindings."""
+    facts = put(
+        healthy(),
+        dist("cuda-bindings", "13.5.0"),
+        dist("cuda-python", "12.6.2.post1"),
+        dist("flashinfer-python", "0.7.0.post1", "cuda-python>=12.0"),
+        dist("nvidia-cutlass-dsl-libs-base", "4.8.0", "cuda-bindings>=12.8"),
+    )
+    shared = Overwritten(
+        path="cuda/bindings/__init__.py", count=12, owners=("cuda-bindings", "cuda-python"), winner="cuda-python", sampled=4
+    )
+    return edit(facts, overwritten=Known((shared,), "RECORD of 197 distributions"))
 
 
 def upgraded_without_reboot() -> Facts:
@@ -117,7 +133,7 @@ STORIES = (
     Story("no-driver", without_driver(healthy()), ("ED101",), "no-driver"),
     Story("upgraded-without-reboot", upgraded_without_reboot(), ("ED104",), "driver-library-mismatch", proven=False),
     Story("docker-without-gpus", docker_without_gpus(), ("ED502",), "container-toolkit-missing", proven=False),
-    Story("b200-under-torch-2.5", edit(healthy(), gpus__devices=Known((gpu(name="NVIDIA B200", sm="10.0", pci="0x2901"),), "NVML")), ("ED107",), "arch-not-in-torch-build"),
+    Story("b200-under-torch-2.5", edit(healthy(), gpus__devices=Known((gpu(name="NVIDIA B200", sm="10.0", pci="0x2901"),), "NVML")), ("ED107",), "arch-not-in-torch-build", ("ED109",)),
     Story(
         "old-nvjitlink-on-ld-library-path",
         edit(
@@ -128,6 +144,7 @@ STORIES = (
         ("ED305",),
         "ld-library-path-shadow",
     ),
+    Story("cuda-python-over-cuda-bindings", cuda_python_over_cuda_bindings(), ("ED208",), "overwritten-files"),
     Story(
         "nothing-can-be-told",
         blind(healthy(), "driver__kernel_module", "driver__sys_module", "driver__nvml", "driver__smi", "builds__torch", "packages__distributions", "gpus__devices"),
