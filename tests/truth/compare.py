@@ -180,7 +180,11 @@ def absent(record: Record, said: str) -> bool:
 
 def modules(record: Record, scan: str = "linking") -> list[Record]:
     """The modules that the section judged, all or those of the default scan; none if it could not say."""
-    leaf = record[scan]["modules"]
+    return value(record[scan]["modules"])
+
+
+def value(leaf: Record) -> list[Record]:
+    """The value of a leaf that holds several; nothing if it is not known."""
     return list(leaf["value"]) if leaf["is"] == "known" else []
 
 
@@ -207,6 +211,9 @@ def blamed(record: Record, package: str, said: str) -> str:
     by = claims(record, package)
     if by:
         return ", ".join(by)
+    for one in value(record["overwritten"]):
+        if re.search(rf"\b{re.escape(os.path.dirname(one['path']).replace('/', '.'))}\b", said):
+            return f"overwritten files of {' and '.join(one['owners'])}"
     ended = record["imports"]["torch"]
     leaf = record["linking"]["torch"]
     if ended and leaf["is"] == "known" and leaf["value"] and leaf["value"]["problems"]:

@@ -41,6 +41,7 @@ def record(**more: Any) -> dict[str, Any]:
         "claims": [],
         "linking": linking,
         "default": linking,
+        "overwritten": leaf([]),
     }
     return values | more
 
@@ -138,6 +139,18 @@ def test_a_module_that_fails_as_one_that_it_imports_does_is_explained_by_what_is
     judged = [module("p/a.so", PROBLEM), module("q/b.so")]
     assert of_imports({}, said, judged, files={"plain": {"said": {"p/a.so": MISSING, "q/b.so": ""}}})["q/b.so"] == "TP"
     assert of_imports({}, said, judged, files={"plain": {"said": {"p/a.so": MISSING, "q/b.so": MISSING}}})["q/b.so"] == "FN"
+
+
+def test_an_error_in_files_that_two_distributions_wrote_is_explained_by_that() -> None:
+    said = {"p": "AttributeError: module 'cuda.bindings.runtime' has no attribute 'cudaLibrary_t'"}
+    overwritten = {
+        "path": "cuda/bindings/__init__.py",
+        "count": 9,
+        "owners": ["cuda-bindings", "cuda-python"],
+        "winner": "cuda-python",
+    }
+    assert of_imports(said, {}, [], overwritten=leaf([overwritten])) == {"p": "TP"}
+    assert of_imports(said, {}, []) == {"p": "FN"}
 
 
 def test_an_import_of_what_is_not_installed_is_not_counted() -> None:
