@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 """All that was measured and predicted of one environment, as :mod:`tests.truth.record` writes it."""
 OWN_PROBLEM = "the linker"
+OF_THE_DRIVER = ("libnvidia-encode.so.1", "libnvcuvid.so.1")
 TORCH = "the linker, of torch"
 
 
@@ -56,7 +57,7 @@ class ImportRow:
     by: str
     """Who predicts that it fails: the linker or a rule; empty if nobody does."""
     absent: bool = False
-    """It wants a Python package that is not installed, which is no matter of linking."""
+    """It wants what is not here and is no matter of linking: a Python package, or a library of the driver without a stand-in."""
 
     @property
     def outcome(self) -> str:
@@ -173,9 +174,9 @@ def of_a_broken_distribution(record: Record, package: str) -> bool:
 
 
 def absent(record: Record, said: str) -> bool:
-    """Whether the import wants a package of which nothing is installed."""
+    """Whether the import wants a package of which nothing is installed, or a library of the driver that has no stand-in."""
     name = absent_module(said).split(".")[0]
-    return bool(name) and name not in record["owners"]
+    return (bool(name) and name not in record["owners"]) or any(library in said for library in OF_THE_DRIVER)
 
 
 def modules(record: Record, scan: str = "linking") -> list[Record]:

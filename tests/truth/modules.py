@@ -27,11 +27,11 @@ def plan(site: Path, python: str) -> Plan:
     packages: Plan = defaultdict(list)
     for path in shared_objects(str(site)):
         relative = os.path.relpath(path, site)
-        package, found = relative.split("/")[0].split(".")[0], SUFFIX.search(relative)
+        package, found = relative.split("/")[0], SUFFIX.search(relative)
         parts = relative[: found.start()].split("/") if found else []
         if found and all(part.isidentifier() for part in parts) and exports(path, f"PyInit_{parts[-1]}"):
             named[".".join(parts)].append((found["python"] or "", path))
-        elif package.isidentifier() and "/" in relative and package not in LIBRARIES and ".libs/" not in relative:
+        elif package.isidentifier() and package not in LIBRARIES and ".libs/" not in relative:
             packages[package].append((path, None))
     for module, files in named.items():
         # CPython tries the suffix with its own version first, then .abi3.so, then .so

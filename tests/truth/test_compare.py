@@ -156,6 +156,7 @@ def test_an_error_in_files_that_two_distributions_wrote_is_explained_by_that() -
 def test_an_import_of_what_is_not_installed_is_not_counted() -> None:
     assert of_imports({"p": "ModuleNotFoundError: No module named 'cpython'"}, {}, []) == {"p": "absent"}
     assert of_imports({"p": "ModuleNotFoundError: No module named 'q._C'"}, {}, []) == {"p": "FN"}
+    assert of_imports({"p": "RuntimeError: Failed to load NVENC library: libnvidia-encode.so.1"}, {}, []) == {"p": "absent"}
 
 
 def test_a_quotient_of_nothing_is_none() -> None:
