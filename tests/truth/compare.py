@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 """All that was measured and predicted of one environment, as :mod:`tests.truth.record` writes it."""
 OWN_PROBLEM = "the linker"
+TRIED_AGAIN = "`torch` can only be initialized once"
+"""What torch says, since 2.15, when it is imported again after its import failed."""
 OF_THE_DRIVER = ("libnvidia-encode.so.1", "libnvcuvid.so.1")
 TORCH = "the linker, of torch"
 
@@ -220,7 +222,12 @@ def blamed(record: Record, package: str, said: str) -> str:
     if ended and leaf["is"] == "known" and leaf["value"] and leaf["value"]["problems"]:
         # the modules are judged as they are once torch can be imported: by then it has mapped what lies here and they lack
         lacking = os.path.basename(of_the_loader(said).wants)
-        if package == "torch" or words(ended) in said or lacking in map(os.path.basename, record["files"]["plain"]["said"]):
+        if (
+            package == "torch"
+            or words(ended) in said
+            or TRIED_AGAIN in said
+            or lacking in map(os.path.basename, record["files"]["plain"]["said"])
+        ):
             return TORCH
     for other, error in record["imports"]["packages"].items():
         if error and other != package and words(error) in said:
