@@ -192,10 +192,9 @@ def value(leaf: Record) -> list[Record]:
 
 
 def claims(record: Record, package: str) -> list[str]:
-    """Rules that say that a package cannot be imported here: from bytes, or, as ED302 does, in the words of the import's error."""
+    """Rules that say of a package, from bytes and not from declarations, that it does not work here."""
     owners = record["owners"].get(package, ())
-    speaks = {code for code, layer, subject in record["claims"] if subject in owners and (layer == "linked" or code == "ED302")}
-    return sorted(speaks)
+    return sorted({code for code, layer, subject in record["claims"] if layer == "linked" and subject in owners})
 
 
 def imported_by(record: Record, path: str, said: str) -> str:
@@ -222,12 +221,9 @@ def blamed(record: Record, package: str, said: str) -> str:
     if ended and leaf["is"] == "known" and leaf["value"] and leaf["value"]["problems"]:
         # the modules are judged as they are once torch can be imported: by then it has mapped what lies here and they lack
         lacking = os.path.basename(of_the_loader(said).wants)
-        if (
-            package == "torch"
-            or words(ended) in said
-            or TRIED_AGAIN in said
-            or lacking in map(os.path.basename, record["files"]["plain"]["said"])
-        ):
+        repeated = (words(ended), words(leaf["value"]["problems"][0]["message"]), TRIED_AGAIN)
+        here = map(os.path.basename, record["files"]["plain"]["said"])
+        if "torch" in record["owners"].get(package, ()) or any(one in said for one in repeated) or lacking in here:
             return TORCH
     for other, error in record["imports"]["packages"].items():
         if error and other != package and words(error) in said:

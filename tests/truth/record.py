@@ -79,7 +79,7 @@ def predicted(workshop: Workshop) -> Record:
         "linking": everything,
         "default": facts["linking"],
         "overwritten": facts["overwritten"],
-        "claims": [claim for one in told if one["severity"] == "error" for claim in claims(one, facts)],
+        "claims": [*(claim for one in told if one["severity"] == "error" for claim in claims(one, facts)), *other_cuda(facts)],
         "told": [[one["code"], one["title"], one["severity"]] for one in told],
     }
 
@@ -91,6 +91,13 @@ def claims(told: Record, facts: Record) -> list[list[str]]:
         leaf = facts["builds"]["numpy1_modules"]
         broken = sorted({one["package"] for one in leaf["value"]}) if leaf["is"] == "known" else []
     return [[told["code"], told["layer_of_truth"], subject] for subject in broken]
+
+
+def other_cuda(facts: Record) -> list[list[str]]:
+    """torchaudio's own refusal of a torch for another CUDA, which ED302 does not say where it has said that the releases differ."""
+    torch, built = (facts["builds"][leaf].get("value") for leaf in ("torch", "built_as"))
+    tag = ((built or {}).get("torchaudio") or "").partition("+cu")[2]
+    return [["ED302", "linked", "torchaudio"]] if torch and tag and tag != (torch["cuda"] or "").replace(".", "") else []
 
 
 def owners(site: Path) -> dict[str, list[str]]:

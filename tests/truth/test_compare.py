@@ -119,7 +119,7 @@ def test_a_rule_that_speaks_from_bytes_predicts_and_one_of_declarations_does_not
 
 
 def test_a_rule_speaks_of_a_distribution_and_is_right_if_one_of_its_packages_fails() -> None:
-    more: dict[str, Any] = {"claims": [["ED302", "declared", "d"]], "owners": {"torchaudio": ["d"], "torio": ["d"]}}
+    more: dict[str, Any] = {"claims": [["ED302", "linked", "d"]], "owners": {"torchaudio": ["d"], "torio": ["d"]}}
     found = of_imports({"torchaudio": "RuntimeError: different CUDA versions", "torio": ""}, {}, [], **more)
     assert found == {"torchaudio": "TP", "torio": "TN"}
     assert of_imports({"torchaudio": "", "torio": ""}, {}, [], **more) == {"torchaudio": "FP", "torio": "FP"}
