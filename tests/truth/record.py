@@ -94,7 +94,7 @@ def claims(told: Record, facts: Record) -> list[list[str]]:
 
 
 def other_cuda(facts: Record) -> list[list[str]]:
-    """torchaudio's own refusal of a torch for another CUDA, which ED302 does not say where it has said that the releases differ."""
+    """Torchaudio's own refusal of a torch for another CUDA, which ED302 does not say where it has said that the releases differ."""
     torch, built = (facts["builds"][leaf].get("value") for leaf in ("torch", "built_as"))
     tag = ((built or {}).get("torchaudio") or "").partition("+cu")[2]
     return [["ED302", "linked", "torchaudio"]] if torch and tag and tag != (torch["cuda"] or "").replace(".", "") else []
