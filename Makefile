@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint types docs real truth truth-names network verify data bench fuzz clean
+.PHONY: help check test lint types docs real truth truth-linking truth-names network verify data bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -39,7 +39,12 @@ docs: $(READY) ## regenerate docs/rules, docs/matrix.md and the JSON schemas (ma
 real: $(READY) ## judge environments built from real wheels: up to 6 GB of disk, 20 minutes
 	$(BIN)/python -m pytest -q -s -m real tests/real
 
-truth-names: $(READY) ## compare the names foretold to be missing with real imports: up to 12 GB of disk, 90 minutes
+truth: truth-linking truth-names ## what envdoctor predicts beside what really happens: 2.5 hours, up to 28 GB of disk, a C compiler
+
+truth-linking: $(READY) ## open and import all of some 30 environments of real wheels: up to 28 GB of disk, about an hour
+	$(BIN)/python -m pytest -q -s -m truth tests/truth
+
+truth-names: $(READY) ## really import what pairs of releases take from each other: up to 12 GB of disk, 90 minutes
 	mkdir -p docs/truth
 	$(BIN)/python -m tests.truth.names_truth --page docs/truth/$$(date -u +%F)-names.md
 

@@ -24,6 +24,8 @@ LEAVES = (
 MAX_SHOWN = 8
 MAX_OPENED_FIRST = 32
 MAX_DEPTH = 6
+MAX_SEARCHED_BYTES = 1 << 30  # libtriton.so of triton 3.2 has 535 MB
+PYBIND11 = b"Python version mismatch: module was compiled for Python "  # what its modules say when they are imported
 TRANSFORMER_ENGINE = "transformer-engine"
 USED_BY_TRANSFORMER_ENGINE = re.compile(r"lib(?:cudart|nvrtc|cudnn|curand|cublas|cublasLt|cusolver|cufft)\.so\.\d+$")
 
@@ -132,15 +134,17 @@ class Judge:
         module = self.import_name(one)
         if module is None and one.stem.startswith("lib") and "/_C/" in one.path and not deep:
             return None
-        if one.misfit is not None and not bare:
-            problems = [self.wrong_python(one)]
+        other = one.misfit if module is not None or not one.stray else None
+        other = None if bare else other or self.refused_by_itself(one, module)
+        if other is not None:
+            problems = [self.wrong_python(one, other)]
         else:
             world = self.world_for(one)
             if bare:
                 problems = world.open(one.place)
             else:
                 self.open_for_all(world, one)
-                problems = self.opened(world, one.place, Lazy(lambda: self.brought(one, deep)), set(), MAX_DEPTH)
+                problems = self.opened_after(world, one, deep)
             if self.torch is not None and one.place == self.torch.module:
                 problems = self.torch.problems
             self.copies.take(one.package, world.group_of(one.place), self.alone.fork().mapped(one.place))
@@ -161,7 +165,7 @@ class Judge:
 
     def import_name(self, one):
         """The name under which Python imports it; None for a library that has no PyInit function."""
-        if one.misfit is not None:
+        if one.misfit is not None and not one.stray:
             return one.dotted
         start = b"PyInit_" + one.stem.encode("utf-8", "replace")
         try:
@@ -169,11 +173,33 @@ class Judge:
         except (NotElf, Refused, Missing, Trouble):
             return None
 
-    def wrong_python(self, one):
+    def wrong_python(self, one, other):
         """The problem of a module that is there for other Pythons only."""
         wanted = self.endings[0][1 : -len(".so")]
-        words = "No module named '%s': the file is for %s, this Python is %s" % (one.dotted or one.path, one.misfit, wanted)
+        words = "No module named '%s': the file is for %s, this Python is %s" % (one.dotted or one.path, other, wanted)
         return Problem("wrong-python", one.place, wanted, None, words)
+
+    def refused_by_itself(self, one, module):
+        """The tag of the other Python for which a module without a tag in its name was built, if it looks for that itself."""
+        tags = self.installed[one.package]["wheel_tags"]
+        fits = self.inventory.fits(one.package, [ending[1 : -len(".so")] for ending in self.endings[:-1]])
+        if module is None or fits or not tags or not one.path.endswith("/" + one.stem + ".so"):
+            return None
+        found = self.system.file(one.place).data.find(PYBIND11, 0, MAX_SEARCHED_BYTES) >= 0
+        return tags[0].partition("-")[0] if found else None
+
+    def opened_after(self, world, one, deep):
+        """The problems of opening a candidate after what its package opens before it."""
+        brought = Lazy(lambda: self.brought(one))
+        problems = self.opened(world, one.place, brought, set(), MAX_DEPTH)
+        if deep:
+            # of other distributions only what its own source names: cupy 13 does not open the wheels' cuSOLVER, cupy 14 does
+            lacking = {each.wants for each in problems if each.kind == "missing-library"}
+            for name in sorted(lacking.intersection(self.elsewhere()).difference(brought())):
+                if self.inventory.names(one.package, name):
+                    brought()[name] = self.elsewhere()[name]
+                    problems = self.opened(world, one.place, brought, set(), MAX_DEPTH)
+        return problems
 
     def open_for_all(self, world, one):
         """Open with RTLD_GLOBAL what Transformer Engine opens so before its modules, which name none of it as needed."""
@@ -202,17 +228,14 @@ class Judge:
                 return own
         return self.opened(world, path, brought, tried, depth - 1)
 
-    def brought(self, one, deep):
+    def brought(self, one):
         """{name: path} of libraries that the candidate's package may open before it: its own, and those of what it requires."""
         found = {}
-        if deep:
-            found.update(self.elsewhere())
-        else:
-            for name in self.inventory.required(one.package):
-                for site, path in self.inventory.files(name):
-                    found[path.rpartition("/")[2]] = site + "/" + path
-            if OPEN_NVIDIA_WHEELS.match(one.package):
-                found.update(self.copies.nvidia_wheels())
+        for name in self.inventory.required(one.package):
+            for site, path in self.inventory.files(name):
+                found[path.rpartition("/")[2]] = site + "/" + path
+        if OPEN_NVIDIA_WHEELS.match(one.package):
+            found.update(self.copies.nvidia_wheels())
         for site, path in self.inventory.files(one.package):
             found[path.rpartition("/")[2]] = site + "/" + path
         return found

