@@ -115,6 +115,33 @@ def facts_of(pending: Pending) -> Facts:
     return msgspec.structs.replace(facts, target=target)
 
 
+def unheard(facts: Facts, ask: dict[str, str]) -> tuple[str, ...]:
+    """What was asked for by --names and had no answer, as notes.
+
+    Raises:
+        UserError: a package that --names or --deep-link names is not installed.
+    """
+    from envdoctor.errors import UserError  # noqa: PLC0415
+    from envdoctor.facts import Known  # noqa: PLC0415
+    from envdoctor.takings import in_data  # noqa: PLC0415
+    from envdoctor.views import distributions, normalized  # noqa: PLC0415
+    from envdoctor.wording import nearest  # noqa: PLC0415
+
+    if not isinstance(facts.packages.distributions, Known):
+        return ()
+    present = {in_data(name) for name in distributions(facts)} | set(distributions(facts))
+    pairs = [tuple(map(normalized, pair.split(">"))) for pair in ask.get("name_pairs", "").split(",") if pair]
+    deep = [normalized(name) for name in ask.get("deep_link", "").split(",") if name.strip() not in {"", "all"}]
+    for option, names in (("--names", [name for pair in pairs for name in pair]), ("--deep-link", deep)):
+        for name in names:
+            if name not in present:
+                raise UserError(f"{option} names {name}, which is not installed in this environment", nearest(name, present))
+    read = facts.names.pairs.value if isinstance(facts.names.pairs, Known) else ()
+    told = {(in_data(one.importer), in_data(one.exporter)) for one in read}
+    silent = [pair for pair in pairs if (in_data(pair[0]), in_data(pair[1])) not in told]
+    return tuple(f"--names {':'.join(pair)}: {pair[0]} takes no names of {pair[1]}, so nothing was compared" for pair in silent)
+
+
 def anonymous(facts: Facts) -> Facts:
     """The facts for a file that leaves this machine: what the session itself wrote into them is redacted as the probe does."""
     import msgspec  # noqa: PLC0415

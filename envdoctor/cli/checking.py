@@ -30,7 +30,9 @@ def run_check(  # noqa: PLR0913 - one argument an option of the command
         session.preload()
         made = session.plan(session.Options(select, skip, suppose, fail_on, data))
         facts = session.facts_of(pending)
+    asked = session.unheard(facts, pending.ask) if pending.ask else ()
     judged, report, notes = session.judge(session.pasteable(facts, pending), made, STARTED)
+    notes += asked
 
     from envdoctor.cli.output import emit, wants_color, width  # noqa: PLC0415
     from envdoctor.examine import exit_code  # noqa: PLC0415

@@ -23,7 +23,9 @@ def command(target: str | None, form: str, output: str | None, deep_link: str | 
     from envdoctor import session  # noqa: PLC0415
 
     with session.start(target, extras=form == "issue", deep_link=deep_link, names=names) as pending:
-        facts = session.anonymous(session.facts_of(pending))
+        facts = session.facts_of(pending)
+        session.unheard(facts, pending.ask)
+        facts = session.anonymous(facts)
 
     from envdoctor.cli.output import emit  # noqa: PLC0415
     from envdoctor.facts import encode  # noqa: PLC0415

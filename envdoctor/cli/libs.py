@@ -21,7 +21,9 @@ def command(target: str | None, form: str, output: str | None, deep_link: str | 
     from envdoctor import session  # noqa: PLC0415 - `--help` needs none of this
 
     with session.start(target, deep_link=deep_link) as pending:
-        facts = session.pasteable(session.facts_of(pending), pending)
+        facts = session.facts_of(pending)
+        session.unheard(facts, pending.ask)
+        facts = session.pasteable(facts, pending)
 
     from envdoctor.cli.output import emit, width  # noqa: PLC0415
     from envdoctor.render.libraries import document, render  # noqa: PLC0415

@@ -211,7 +211,10 @@ def _read(facts: Facts, page: Page) -> Iterator[str]:
     modules, pairs = facts.linking.modules, facts.names.pairs
     parts = []
     if isinstance(modules, Known) and modules.value:
-        parts.append(f"{plural(len(modules.value), 'module')} linked in {facts.linking.seconds:.2f} s")
+        driver = facts.linking.driver_libraries
+        assumed = isinstance(driver, Known) and driver.value == "assumed"
+        taken = ", libcuda.so.1 and libnvidia-ml.so.1 taken to come with a driver" if assumed else ""
+        parts.append(f"{plural(len(modules.value), 'module')} linked in {facts.linking.seconds:.2f} s{taken}")
     if isinstance(pairs, Known) and pairs.value:
         count = sum(one.names for one in pairs.value)
         among = plural(len(pairs.value), "pair")
