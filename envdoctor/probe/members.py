@@ -7,6 +7,8 @@ decorator or a metaclass that may add something makes it "undecided".
 import ast
 import re
 
+from .bindings import FUNCTIONS
+
 DEFINED, MISSING, UNDECIDED = "defined", "missing", "undecided"
 MAX_BASES = 24
 PLAIN_BASES = {"object", "ABC", "Generic", "Protocol"}
@@ -14,7 +16,6 @@ PLAIN_BASES = {"object", "ABC", "Generic", "Protocol"}
 FIELD_BASES = {"Struct", "NamedTuple"}
 MODEL_BASES = {"BaseModel"}
 PLAIN_DECORATORS = {"final", "runtime_checkable", "total_ordering", "staticmethod", "wraps", "lru_cache", "cache", "no_grad"}
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 OF_EVERY_CLASS = frozenset(dir(type)) | frozenset(dir(object))
 
 

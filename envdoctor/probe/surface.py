@@ -5,6 +5,7 @@ import re
 import warnings
 
 from . import lazyexports
+from .bindings import FUNCTIONS
 from .dynamic import lines_of, near
 
 MAX_SOURCE_BYTES = 4 * 1024 * 1024
@@ -14,7 +15,6 @@ IMPLICIT = frozenset(
 )
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 WITHS = (ast.With, ast.AsyncWith)
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 TRIES = (ast.Try,) + ((ast.TryStar,) if hasattr(ast, "TryStar") else ())
 MATCHES = (ast.Match,) if hasattr(ast, "Match") else ()
 # a helper that puts a module under a name that it was given
