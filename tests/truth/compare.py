@@ -161,8 +161,12 @@ def package_rows(record: Record, explained: dict[str, str]) -> Iterator[ImportRo
         failing = [path for path in required.get(package, ()) if record["imports"]["modules"].get(path)]
         said = ended or (record["imports"]["modules"][failing[0]] if failing else "")
         by = OWN_PROBLEM if package in predicted else ", ".join(claims(record, package))
-        if by and by != OWN_PROBLEM and not said and of_a_broken_distribution(record, package):
-            by = ""
+        if by and by != OWN_PROBLEM and not said:
+            # a rule speaks of all that the package brings: scipy imports what is broken in it when it is asked for
+            said = next(
+                (ended for path, ended in record["imports"]["modules"].items() if ended and path.startswith(package + "/")), ""
+            )
+            by = "" if not said and of_a_broken_distribution(record, package) else by
         if said and not by:
             by = blamed(record, package, said) if ended else explained.get(failing[0], "")
         yield ImportRow("package", package, said, by, absent(record, said))

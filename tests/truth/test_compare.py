@@ -118,6 +118,11 @@ def test_a_rule_that_speaks_from_bytes_predicts_and_one_of_declarations_does_not
     assert of_imports({"p": ""}, {}, [], claims=[["ED307", "linked", "p"]]) == {"p": "FP"}
 
 
+def test_a_rule_speaks_of_a_package_that_imports_what_is_broken_in_it_later() -> None:
+    found = of_imports({"p": ""}, {"p/a.so": "ValueError: numpy.dtype size changed"}, [], claims=[["ED307", "linked", "p"]])
+    assert found == {"p/a.so": "TP", "p": "TP"}
+
+
 def test_a_rule_speaks_of_a_distribution_and_is_right_if_one_of_its_packages_fails() -> None:
     more: dict[str, Any] = {"claims": [["ED302", "linked", "d"]], "owners": {"torchaudio": ["d"], "torio": ["d"]}}
     found = of_imports({"torchaudio": "RuntimeError: different CUDA versions", "torio": ""}, {}, [], **more)
