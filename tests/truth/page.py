@@ -60,7 +60,7 @@ def page(outcomes: list[Outcome], failed: dict[str, str], day: str, machine: str
         *environments(outcomes),
     ]
     if failed:
-        parts += ["## Not built\n\n", *(f"- {name}: {short(why)}\n" for name, why in failed.items()), "\n"]
+        parts += ["## Not measured\n\n", *(f"- {name}: {short(why)}\n" for name, why in failed.items()), "\n"]
     return "".join(parts).rstrip("\n") + "\n"
 
 
