@@ -164,6 +164,22 @@ def test_an_import_of_what_is_not_installed_is_not_counted() -> None:
     assert of_imports({"p": "RuntimeError: Failed to load NVENC library: libnvidia-encode.so.1"}, {}, []) == {"p": "absent"}
 
 
+def test_modules_in_a_folder_that_their_package_does_not_let_in_are_not_counted() -> None:
+    said = {
+        "p/cu12/a.so": "ModuleNotFoundError: No module named 'p.cu12'",
+        "p/cu12/b.so": "TypeError: wrong signature",
+        "p/c.so": "",
+    }
+    names = {"p/cu12/a.so": "p.cu12.a", "p/cu12/b.so": "p.cu12.b", "p/c.so": "p.c"}
+    imports = {"torch": "", "packages": {}, "modules": said}
+    outcome = compare(record(imports=imports, importable=names))
+    assert {row.name: row.outcome for row in outcome.imports} == {
+        "p/cu12/a.so": "absent",
+        "p/cu12/b.so": "absent",
+        "p/c.so": "TN",
+    }
+
+
 def test_a_quotient_of_nothing_is_none() -> None:
     assert share(0, 0) == "-"
     assert share(49, 1) == "0.980"
