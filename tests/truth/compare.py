@@ -59,14 +59,16 @@ class ImportRow:
     by: str
     """Who predicts that it fails: the linker or a rule; empty if nobody does."""
     absent: bool = False
-    """It wants what is not here and is no matter of linking: a Python package, or a library of the driver without a stand-in."""
+    """No matter of linking: it wants a Python package that is not here, or a library of the driver without a stand-in, or its own
+    package does not let it in.
+    """
 
     @property
     def outcome(self) -> str:
         """TP, FP, FN, TN, or "absent"."""
         if self.said:
             return "TP" if self.by else "absent" if self.absent else "FN"
-        return "FP" if self.by else "TN"
+        return "FP" if self.by else "absent" if self.absent else "TN"
 
 
 @dataclass
@@ -133,13 +135,28 @@ def file_row(context: str, file: str, text: str, problems: list[list[str]]) -> F
 def module_rows(record: Record) -> Iterator[ImportRow]:
     """Each extension module, and each library that the section ``linking`` judges as one that its package opens."""
     judged = {one["path"]: one for one in modules(record)}
+    not_let_in = hidden_packages(record)
     for path, said in record["imports"]["modules"].items():
         one = judged.get(path)
         if one is None and not record["importable"].get(path):
             continue  # a library that nobody imports: it is judged as a file
         by = OWN_PROBLEM if one is not None and one["problems"] else ""
         by = by or (imported_by(record, path, said) or blamed(record, path.split("/")[0].split(".")[0], said) if said else "")
-        yield ImportRow("module", path, said, by, absent(record, said))
+        hidden = not_let_in & set(prefixes(record["importable"].get(path) or ""))
+        yield ImportRow("module", path, said, "" if hidden else by, absent(record, said) or bool(hidden))
+
+
+def hidden_packages(record: Record) -> set[str]:
+    """Folders that their own package does not let in: to importing a module of theirs it says that there is no such folder."""
+    said = record["imports"]["modules"]
+    named = ((absent_module(said[path]), module) for path, module in record["importable"].items() if module and path in said)
+    return {name for name, module in named if name in prefixes(module)}
+
+
+def prefixes(module: str) -> list[str]:
+    """The packages inside its top-level package in which a module lies, by full name."""
+    parts = module.split(".")
+    return [".".join(parts[:count]) for count in range(2, len(parts))]
 
 
 def package_rows(record: Record, explained: dict[str, str]) -> Iterator[ImportRow]:
@@ -161,8 +178,12 @@ def package_rows(record: Record, explained: dict[str, str]) -> Iterator[ImportRo
         failing = [path for path in required.get(package, ()) if record["imports"]["modules"].get(path)]
         said = ended or (record["imports"]["modules"][failing[0]] if failing else "")
         by = OWN_PROBLEM if package in predicted else ", ".join(claims(record, package))
-        if by and by != OWN_PROBLEM and not said and of_a_broken_distribution(record, package):
-            by = ""
+        if by and by != OWN_PROBLEM and not said:
+            # a rule speaks of all that the package brings: scipy imports what is broken in it when it is asked for
+            said = next(
+                (ended for path, ended in record["imports"]["modules"].items() if ended and path.startswith(package + "/")), ""
+            )
+            by = "" if not said and of_a_broken_distribution(record, package) else by
         if said and not by:
             by = blamed(record, package, said) if ended else explained.get(failing[0], "")
         yield ImportRow("package", package, said, by, absent(record, said))

@@ -160,6 +160,13 @@ ENVIRONMENTS = (
         as_of="2024-01-20",
     ),
     Environment(
+        "flashinfer-under-cuda-python-12",
+        "flashinfer",
+        "cuda-python 12.6.2.post1 forced in: its own cuda.bindings lands over that of cuda-bindings",
+        ("flashinfer-python==0.7.0.post1", "torch==2.13.0", "torchvision==0.28.0"),
+        ("cuda-python==12.6.2.post1",),
+    ),
+    Environment(
         "sglang-kernels",
         "sglang",
         "sgl-kernel, flashinfer and bitsandbytes with the torch they were built for",
@@ -210,7 +217,7 @@ ENVIRONMENTS = (
     Environment(
         "vllm-0.32",
         "cuda-13",
-        "a plain install of vllm 0.32.0: cuda-python overwrites cuda-bindings",
+        "a plain install of vllm 0.32.0: cuda-python and cuda-bindings write the same files",
         ("vllm==0.32.0", "setuptools"),
     ),
     TRAINER,

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 LONGEST = 160
 WHY = (
-    ("No module named 'cuda.core.cu", "cuda.core lets in the folder of one CUDA major only"),
     (
         "cannot load _umath_tests module",
         "numpy 1's own tests use it, and set NUMPY_EXPERIMENTAL_DTYPE_API=1 without which it refuses",
@@ -60,7 +59,7 @@ def page(outcomes: list[Outcome], failed: dict[str, str], day: str, machine: str
         *environments(outcomes),
     ]
     if failed:
-        parts += ["## Not built\n\n", *(f"- {name}: {short(why)}\n" for name, why in failed.items()), "\n"]
+        parts += ["## Not measured\n\n", *(f"- {name}: {short(why)}\n" for name, why in failed.items()), "\n"]
     return "".join(parts).rstrip("\n") + "\n"
 
 
@@ -125,7 +124,10 @@ def import_tables(outcomes: list[Outcome]) -> Iterator[str]:
         rows.append((one.name, *import_cells(counts)))
     rows.append(("**all**", *import_cells(total)))
     yield from table(("environment", "imports", "TP", "FP", "FN", "TN", "precision", "recall", "absent"), rows)
-    yield "*absent*: an import that ends because a Python package or a library of the driver (for video) is not there: no matter of linking, not counted.\n\n"
+    yield (
+        "*absent*: a Python package or a library of the driver (for video) is not there, or the package itself does not let the module "
+        "in (cuda.core takes the folder of one CUDA major): no matter of linking, not counted.\n\n"
+    )
     by = Counter(row.by for one in outcomes for row in one.imports if row.outcome == "TP")
     yield f"Who predicted the failures: {', '.join(f'{name} {count}' for name, count in by.most_common())}.\n\n"
     wrong = [(one.name, row) for one in outcomes for row in one.imports if row.outcome in {"FP", "FN"}]
@@ -136,7 +138,9 @@ def import_tables(outcomes: list[Outcome]) -> Iterator[str]:
         cases.setdefault(said + because(row.said), []).append(name)
     yield from (f"- {said} ({', '.join(names)})\n" for said, names in cases.items())
     yield "\n" if wrong else ""
-    hidden = sorted({(one.name, row.name, short(row.said)) for one in outcomes for row in one.imports if row.outcome == "absent"})
+    hidden = sorted(
+        {(one.name, row.name, short(row.said)) for one in outcomes for row in one.imports if row.outcome == "absent" and row.said}
+    )
     if hidden:
         yield "### Absent\n\n"
         grouped: dict[tuple[str, str], list[str]] = {}

@@ -118,6 +118,11 @@ def test_a_rule_that_speaks_from_bytes_predicts_and_one_of_declarations_does_not
     assert of_imports({"p": ""}, {}, [], claims=[["ED307", "linked", "p"]]) == {"p": "FP"}
 
 
+def test_a_rule_speaks_of_a_package_that_imports_what_is_broken_in_it_later() -> None:
+    found = of_imports({"p": ""}, {"p/a.so": "ValueError: numpy.dtype size changed"}, [], claims=[["ED307", "linked", "p"]])
+    assert found == {"p/a.so": "TP", "p": "TP"}
+
+
 def test_a_rule_speaks_of_a_distribution_and_is_right_if_one_of_its_packages_fails() -> None:
     more: dict[str, Any] = {"claims": [["ED302", "linked", "d"]], "owners": {"torchaudio": ["d"], "torio": ["d"]}}
     found = of_imports({"torchaudio": "RuntimeError: different CUDA versions", "torio": ""}, {}, [], **more)
@@ -157,6 +162,22 @@ def test_an_import_of_what_is_not_installed_is_not_counted() -> None:
     assert of_imports({"p": "ModuleNotFoundError: No module named 'cpython'"}, {}, []) == {"p": "absent"}
     assert of_imports({"p": "ModuleNotFoundError: No module named 'q._C'"}, {}, []) == {"p": "FN"}
     assert of_imports({"p": "RuntimeError: Failed to load NVENC library: libnvidia-encode.so.1"}, {}, []) == {"p": "absent"}
+
+
+def test_modules_in_a_folder_that_their_package_does_not_let_in_are_not_counted() -> None:
+    said = {
+        "p/cu12/a.so": "ModuleNotFoundError: No module named 'p.cu12'",
+        "p/cu12/b.so": "TypeError: wrong signature",
+        "p/c.so": "",
+    }
+    names = {"p/cu12/a.so": "p.cu12.a", "p/cu12/b.so": "p.cu12.b", "p/c.so": "p.c"}
+    imports = {"torch": "", "packages": {}, "modules": said}
+    outcome = compare(record(imports=imports, importable=names))
+    assert {row.name: row.outcome for row in outcome.imports} == {
+        "p/cu12/a.so": "absent",
+        "p/cu12/b.so": "absent",
+        "p/c.so": "TN",
+    }
 
 
 def test_a_quotient_of_nothing_is_none() -> None:

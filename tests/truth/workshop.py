@@ -87,7 +87,7 @@ class Workshop:
             self.must(*inside, *row.wheels)
         if row.removed:
             self.must(uv, "pip", "uninstall", "--quiet", "--python", self.python, *row.removed)
-        over = [uv, "pip", "install", "--quiet", "--no-deps"]
+        over = [uv, "pip", "install", "--quiet", "--no-deps", "--reinstall"]
         if row.forced:
             self.must(*over, "--python", self.python, *row.forced)
         if row.foreign:
