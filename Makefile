@@ -39,7 +39,7 @@ docs: $(READY) ## regenerate docs/rules, docs/matrix.md and the JSON schemas (ma
 real: $(READY) ## judge environments built from real wheels: up to 6 GB of disk, 20 minutes
 	$(BIN)/python -m pytest -q -s -m real tests/real
 
-truth: $(READY) ## open and import all of some 30 environments beside what envdoctor predicts of them: up to 28 GB of disk, about an hour
+truth: $(READY) ## open and import all of some 30 environments beside what envdoctor predicts of them: up to 19 GB of disk, about 75 minutes
 	$(BIN)/python -m pytest -q -s -m truth tests/truth
 
 verify: $(READY) ## read ten random rows of the compatibility data from the package index again and compare
