@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.truth, pytest.mark.skipif(not runs_here(), reason="the wheels are for Linux x86_64")]
 
 KEPT = os.environ.get("TRUTH_FOLDER")
-ROOM_BYTES = 28 * 1000**3
+ROOM_BYTES = 22 * 1000**3
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "truth"
 LEAST_ENVIRONMENTS = 14
 LEAST_RECALL = 0.98
