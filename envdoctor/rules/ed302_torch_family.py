@@ -54,6 +54,7 @@ ERRORS = {
     "torchaudio": '"Could not load this library" or "undefined symbol"',
     "xformers": '"xFormers can\'t load C++/CUDA extensions"',
 }
+LOADS = "Its compiled modules load all the same: the loader finds every symbol. Whether they compute the same, nobody has tried."
 NMS = Source("https://github.com/pytorch/pytorch/issues/122494", "2026-11-22")
 _TAG = re.compile(r"cu(\d+)(\d)")
 
@@ -140,6 +141,7 @@ def of_other_release(facts: Facts, matrix: Matrix, one: Distribution, torch: Dis
     if fits is not None:
         says = f"Install {name}{fits}, which was made for the installed torch."
         changes.insert(0, Change(kind=Kind.INSTALL, says=says, install={name: fits}))
+    loads = links(facts, name)
     return finding(
         name,
         f"{said(one)} was made for torch{wanted}, but {said(torch)} is installed",
@@ -147,11 +149,23 @@ def of_other_release(facts: Facts, matrix: Matrix, one: Distribution, torch: Dis
             Evidence(f"installed {name}", one.version, metadata_path(one)),
             Evidence("installed torch", torch.version, metadata_path(torch)),
             Evidence(f"torch that {said(one)} was made for", wanted, claim.source),
+            *([Evidence("its modules under the installed torch", "all load", loads)] if loads else []),
         ),
         tuple(changes),
+        # what is declared does not overrule what the bytes show
+        severity=Severity.WARNING if loads else Severity.ERROR,
         layer=Layer.DECLARED,
         source=Source(claim.source, claim.read),
+        why=LOADS if loads else "",
     )
+
+
+def links(facts: Facts, name: str) -> str:
+    """Where it was read that all modules of a package load with the installed torch; empty if they do not, or nobody knows."""
+    modules = facts.linking.modules
+    own = [one for one in modules.value if one.package == name and not one.optional] if isinstance(modules, Known) else []
+    fine = own and not any(one.problems or one.undecided for one in own)
+    return modules.via if fine and isinstance(modules, Known) else ""
 
 
 def finding(
@@ -163,6 +177,7 @@ def finding(
     severity: Severity = Severity.ERROR,
     layer: Layer = Layer.LINKED,
     source: Source = NMS,
+    why: str = "",
 ) -> Finding:
     """What the three checks have in common."""
     return Finding(
@@ -172,7 +187,7 @@ def finding(
         layer=layer,
         cause=FAMILY[name],
         subjects=(name, "torch"),
-        why=f"Its compiled part does not load: {ERRORS[name]}.",
+        why=why or f"Its compiled part does not load: {ERRORS[name]}.",
         evidence=evidence,
         sources=(source,),
         changes=changes,

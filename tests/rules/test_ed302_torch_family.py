@@ -2,7 +2,8 @@
 
 from envdoctor.findings import Layer, Outcome, Severity
 from envdoctor.suppose import supposing
-from tests.factory import MATRIX, SITE, blind, dist, healthy, judged, put, with_torch
+from tests import linked
+from tests.factory import MATRIX, SITE, blind, dist, edit, healthy, judged, put, with_torch
 
 RULE = "ed302_torch_family"
 
@@ -12,7 +13,8 @@ def test_the_healthy_family_is_healthy() -> None:
 
 
 def test_torchvision_of_another_release_is_told_from_the_data_even_if_its_metadata_has_no_pin() -> None:
-    outcome, findings, _ = judged(RULE, put(healthy(), dist("torchvision", "0.21.0")))
+    facts = edit(put(healthy(), dist("torchvision", "0.21.0")), linking=linked.linking())
+    outcome, findings, _ = judged(RULE, facts)
     assert outcome is Outcome.FAIL
     (finding,) = findings
     assert (finding.severity, finding.layer, finding.cause) == (Severity.ERROR, Layer.DECLARED, "torchvision-torch-mismatch")
@@ -65,3 +67,10 @@ def test_a_supposed_companion_has_no_version_file_and_a_record_without_them_is_r
     assert judged(RULE, blind(facts, "builds__built_as"))[0] is Outcome.PASS
     supposed = supposing(facts, {"torchaudio": "2.5.1+cu121", "torchvision": "0.20.1"}, MATRIX)
     assert judged(RULE, supposed)[0] is Outcome.PASS
+
+
+def test_what_is_declared_does_not_overrule_modules_that_load() -> None:
+    (finding,) = judged(RULE, put(healthy(), dist("torchvision", "0.21.0")))[1]
+    assert finding.severity is Severity.WARNING
+    assert "load all the same" in finding.why
+    assert finding.evidence[-1].value == "all load"
