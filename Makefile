@@ -37,7 +37,7 @@ docs: $(READY) ## regenerate docs/rules, docs/matrix.md and the JSON schemas (ma
 real: $(READY) ## judge environments built from real wheels: up to 6 GB of disk, 20 minutes
 	$(BIN)/python -m pytest -q -s -m real tests/real
 
-truth-names: $(READY) ## compare the names foretold to be missing with real imports: up to 12 GB of disk, 90 minutes
+truth-names: $(READY) ## compare the names foretold to be missing with real imports: up to 6 GB of disk, 100 minutes
 	mkdir -p docs/truth
 	$(BIN)/python -m tests.truth.names_truth --page docs/truth/$$(date -u +%F)-names.md
 
