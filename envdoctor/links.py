@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from envdoctor.facts import need
+from envdoctor.facts import Known, need
 from envdoctor.requirements import requirements
-from envdoctor.views import distributions, installed, normalized
+from envdoctor.views import distributions, installed, library_path_without, normalized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from envdoctor.facts import Facts
-    from envdoctor.linkage import LinkedModule, LinkProblem
+    from envdoctor.linkage import LibraryCopy, LinkedModule, LinkProblem
 
 GLIBC, LIBSTDCPP, DRIVER, PYTHON, TLS = "__glibc", "__libstdc++", "__driver", "__python", "__tls"
 SYSTEM = {
@@ -43,6 +43,7 @@ SYMBOLS = (("cudnn", "libcudnn"), ("nccl", "libnccl"), ("cublas", "libcublas"), 
            ("nvml", "libnvidia-ml"), ("cuda", "libcudart"), ("__cuda", "libcudart"))  # fmt: skip
 """Start of a C symbol -> the library that defines it."""
 DRIVER_SYMBOL = re.compile(r"cu[A-Z]")
+VARIABLES = ("LD_PRELOAD", "LD_LIBRARY_PATH")
 FLAVOUR = re.compile(r"(-cu\d+)?$")
 
 
@@ -104,6 +105,23 @@ def of_library(facts: Facts, library: str) -> str:
     return flavoured if int(major) < UNFLAVOURED_FROM or flavoured in there else start
 
 
+def intruder(facts: Facts, problem: LinkProblem) -> LibraryCopy | None:
+    """The copy that LD_LIBRARY_PATH or LD_PRELOAD put in front, if the problem is what that copy lacks."""
+    copies = facts.linking.copies
+    for one in copies.value if isinstance(copies, Known) and problem.of is not None else ():
+        asked = one.path if "/" in str(problem.of) else one.soname
+        if asked == problem.of and one.origin.startswith(VARIABLES):
+            return one
+    return None
+
+
+def without(facts: Facts, one: LibraryCopy) -> dict[str, str | None]:
+    """The variable without the copy that it lets in, as the ``env`` of a Change. Raises NotObserved."""
+    if one.origin.startswith("LD_PRELOAD"):
+        return {"LD_PRELOAD": None}
+    return library_path_without(facts, {one.path.rpartition("/")[0]})
+
+
 def named(facts: Facts, name: str) -> str:
     """A provider as one says it: "torch 2.5.1", "this Python", "glibc"."""
     if name == PYTHON:
@@ -122,6 +140,8 @@ def wanted(problem: LinkProblem) -> str:
         return f"{problem.wants} of static thread-local storage"
     if problem.kind == "wrong-python":
         return "a file for this Python"
+    if problem.kind == "not-elf":
+        return problem.file
     return problem.wants
 
 

@@ -136,7 +136,8 @@ def without_folders(facts: Facts, folders: Collection[str], via: str) -> Facts:
     own = {one.soname for one in copies.value if one.path.rpartition("/")[0] not in folders}
 
     def healed(problem: LinkProblem) -> bool:
-        return problem.of is not None and problem.of.rpartition("/")[0] in folders
+        where, _, name = (problem.of or "").rpartition("/")
+        return where in folders if where else name in gone
 
     torch, modules = linking.torch, linking.modules
     if isinstance(torch, Known) and torch.value is not None and any(map(healed, torch.value.problems)):

@@ -87,7 +87,7 @@ def taken(present: Mapping[str, str], matrix: Matrix) -> Iterator[Taken]:
             names=joint.taken,
             undecided=joint.undecided,
             lacks=joint.lacks,
-            fits=tuple(_fits(matrix, importer, exporter, known, by_import_name)) if breaks else (),
+            fits=tuple(fits(matrix, importer, exporter, known, by_import_name)) if breaks else (),
             sources=(_source(joint.importer), _source(joint.exporter)),
         )
 
@@ -102,7 +102,7 @@ def _source(release: NamedRelease) -> Source:
     return Source(f"Python files of the wheel {release.file}, sha256 {release.sha256}", release.read)
 
 
-def _fits(matrix: Matrix, importer: str, exporter: str, versions: Mapping[str, str], others: Mapping[str, str]) -> Iterator[Fit]:
+def fits(matrix: Matrix, importer: str, exporter: str, versions: Mapping[str, str], others: Mapping[str, str]) -> Iterator[Fit]:
     """The nearest releases of either that go with the other, as far as no other claim speaks against it."""
     mine, theirs = versions[importer], versions[exporter]
     of_exporter = [

@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "links": {"facts", "linkage", "requirements", "views"},
     "takings": {"claims", "facts", "lifetimes", "linkage", "matrix", "requirements", "views"},
     "rules": {
+        "taken",
         "takings",
         "facts",
         "leaf",

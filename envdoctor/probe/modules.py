@@ -56,7 +56,7 @@ OPENED = re.compile(
 # one file for each version of something that need not be there: any one is enough
 VARIANTS = re.compile(
     r"torchcodec/libtorchcodec_\w*\d\.so$|bitsandbytes/libbitsandbytes_(?!cpu)\w+\.so$|torch_c_dlpack_ext/"
-    r"|triton/backends/(?:amd|intel)/|torio/lib/\w+_ffmpeg\d\.so$|torchaudio/lib/\w+_(?:sox|ffmpeg\d?)\.so$"
+    r"|triton/backends/(?:amd|intel)/|numba/np/ufunc/(?:tbb|omp)pool|torio/lib/\w+_ffmpeg\d\.so$|torchaudio/lib/\w+_(?:sox|ffmpeg\d?)\.so$"
 )
 NO_MODULES = re.compile(r"(?:^|/)[^/]+\.libs/|^nvidia/[^/]+/lib/|/tests?/")
 VENDORED = re.compile(r"/thirdparty_files/")  # ray's copies of aiohttp and psutil

@@ -38,6 +38,14 @@ MAX_STARS = 200
 MAX_HEADER_BYTES = 40000
 
 
+def assigned(text, word):
+    """Where a name is assigned at column 0, or None."""
+    for at in positions(text, b"\n" + word):
+        if ASSIGNED.match(text, at + 1 + len(word)) is not None and outside(text, at + 1):
+            return at
+    return None
+
+
 class Prover:
     """Proofs about one exporter."""
 
@@ -89,7 +97,7 @@ class Prover:
 
     def _find(self, module, place, text, word, seen=()):
         """Where the module gets the name from for sure: (kind, position or module); None if the text does not tell."""
-        if lazy(text):
+        if lazy(text) and not (word.startswith(b"__") and assigned(text, word) is not None):
             return self._listed(module, place[1], text, word)
         if b"\ndel " in text:
             return None
@@ -97,9 +105,9 @@ class Prover:
             for at in positions(text, start + word):
                 if not wordy(text, at + len(start) + len(word)) and outside(text, at + 1):
                     return start.split()[0].decode(), at
-        for at in positions(text, b"\n" + word):
-            if ASSIGNED.match(text, at + 1 + len(word)) is not None and outside(text, at + 1):
-                return "value", at
+        at = assigned(text, word)
+        if at is not None:
+            return "value", at
         names, stars = self._imported(module, place, text)
         if word in names:
             return "from", names[word]

@@ -4,6 +4,7 @@ It finds at least what importing.py finds (and also what stands in docstrings, o
 of which every name is proven to be there needs no second look.
 """
 
+import keyword
 import re
 
 IDENTIFIER = re.compile(rb"[A-Za-z_]\w*$")
@@ -21,6 +22,9 @@ SET_NAME = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*[\"'](\w+)[\"']")
 ENDS = frozenset(bytes([one]) for one in range(256) if not (chr(one).isalnum() and one < 128) and one != 95) | {b""}
 # no name of code stands right behind these: an attribute, the text of a string, markup, an address
 NEVER_BEFORE = (b"_", b".", b"'", b'"', b"`", b"/")
+BLANKS = frozenset(b" \t")
+LETTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+KEYWORDS = frozenset(keyword.kwlist) | {"match", "case", "type"}
 MAX_CALL_BYTES = 20000
 MAX_LINE_BYTES = 400
 MAX_PLACES = 5000  # of one name in one file
@@ -98,7 +102,13 @@ class Taken:
             places += 1
             end = at + len(name)
             before, after = data[at - 1 : at], data[end : end + 1]
-            if after in ENDS and before not in NEVER_BEFORE and not before.isalnum() and not commented(data, at):
+            if (
+                after in ENDS
+                and before not in NEVER_BEFORE
+                and not before.isalnum()
+                and not commented(data, at)
+                and not prose(data, at)
+            ):
                 found = AFTER.match(data, end)
                 parts = [one.strip() for one in found.group(1).split(b".")[1:]]
                 where, parts = self._split(module, attribute, parts)
@@ -132,6 +142,20 @@ def commented(data, at):
     """Whether a place stands on a line that is a comment."""
     start = data.rfind(b"\n", max(0, at - MAX_LINE_BYTES), at)
     return data[start + 1 : at].lstrip()[:1] == b"#" if start >= 0 else False
+
+
+def prose(data, at):
+    """Whether a word that is no keyword stands right before: code never puts two names side by side, docstrings do."""
+    if data[at - 1 : at] not in (b" ", b"\t"):
+        return False
+    end = at
+    while end and data[end - 1] in BLANKS:
+        end -= 1
+    start = end
+    while start and data[start - 1] in LETTERS:
+        start -= 1
+    word = data[start:end].decode("ascii")
+    return word != "" and not word[0].isdigit() and word not in KEYWORDS
 
 
 def load(loaded, module):

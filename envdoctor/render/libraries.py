@@ -83,7 +83,8 @@ def _group(soname: str, copies: list[LibraryCopy], width: int) -> Iterator[str]:
     for one in copies:
         owner = f" of {one.package}" if one.package else ""
         yield f"  {harmless(shortened(one.path))}"
-        yield from _wrapped(f"found by {one.origin}{owner}", width, "      ")
+        how = one.origin if one.origin.startswith("opened by") else f"found by {one.origin}"
+        yield from _wrapped(f"{how}{owner if not how.endswith(str(one.package)) else ''}", width, "      ")
         if one.taken_by:
             yield from _wrapped(f"wins after `import torch`, for {', '.join(one.taken_by)}", width, "      ")
         alone = [name for name in one.taken_alone if name not in one.taken_by]

@@ -23,8 +23,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envdoctor.facts import Known, need
+from envdoctor.facts import Extension, Known, need
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source
+from envdoctor.links import lacks
 from envdoctor.pins import said
 from envdoctor.requirements import requirements
 from envdoctor.views import distributions, parsed
@@ -32,7 +33,7 @@ from envdoctor.views import distributions, parsed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from envdoctor.facts import Distribution, Extension, Facts
+    from envdoctor.facts import Distribution, Facts
     from envdoctor.matrix import Matrix
 
 CODE = "ED308"
@@ -56,8 +57,13 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - 
     present = distributions(facts)
     broken: dict[str, Extension] = {}
     for one in need(facts.builds.extensions):
-        if one.package in present and one.package not in {"torch", *OPTIONAL} and cuda_libraries(one):
+        if one.package in present and one.package not in {"torch", *OPTIONAL} and needs_cuda(one):
             broken.setdefault(one.package, one)
+    for lack in lacks(facts) if isinstance(facts.linking.modules, Known) else ():
+        # torchcodec has one file for each ffmpeg, so its files are not read for what they need: the loader tells what it misses
+        package, wants = lack.module.package, lack.problem.wants
+        if lack.provider.startswith("nvidia-") and package in present and package not in {"torch", *OPTIONAL}:
+            broken.setdefault(package, Extension(package=package, path=lack.module.path, needed=(wants,)))
     if not broken:
         return
     packages = [present[name] for name in broken]
@@ -82,9 +88,14 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - 
     )
 
 
+def needs_cuda(one: Extension) -> bool:
+    """Whether it needs a library of CUDA or torch's CUDA part."""
+    return any(soname.startswith(CUDA_LIBRARIES) for soname in one.needed)
+
+
 def cuda_libraries(one: Extension) -> list[str]:
     """The CUDA libraries it needs; wheels may carry a hash in the name (libcudart-5d5b.so.12)."""
-    return [soname for soname in one.needed if soname.startswith(CUDA_LIBRARIES)]
+    return [soname for soname in one.needed if soname.startswith(CUDA_LIBRARIES)] or list(one.needed[:1])
 
 
 def needs(package: Distribution, one: Extension) -> Evidence:

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 
 from envdoctor.facts import need
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source
-from envdoctor.links import PYTHON, named, provider, wanted
+from envdoctor.links import PYTHON, intruder, named, provider, wanted, without
 from envdoctor.requirements import requirements
-from envdoctor.views import distributions, installed, library_path_without, normalized
+from envdoctor.views import distributions, installed, normalized, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,21 +57,26 @@ def finding(facts: Facts, problems: tuple[LinkProblem, ...]) -> Finding:
     """The finding; who should have provided what is lacking is its second subject."""
     first = problems[0]
     whom = provider(facts, first)
-    one = installed(facts, "torch")
-    torch = f"torch {one.version}" if one is not None else "torch"
+    there, one = installed(facts, "torch"), intruder(facts, first)
+    torch = f"torch {there.version}" if there is not None else "torch"
     return Finding(
         code=CODE,
         title=f"{torch} cannot be imported: {wanted(first)} {lacking(facts, first, whom)}",
         severity=Severity.ERROR,
         layer=Layer.LINKED,
         cause=CAUSE,
-        subjects=("torch", *([whom] if whom else []), *foreign(facts, first)),
-        why=f'"ImportError: {first.message}" when torch is imported, and so from everything that imports it.',
+        subjects=(
+            "torch",
+            *([whom] if whom else []),
+            *([f"__{one.soname.partition('.so')[0].lower()}"] if one is not None else []),
+        ),
+        why=why(first),
         evidence=(
             *(
                 Evidence(f"{problem.file} asks for", problem.wants, problem.of or problem.file)
                 for problem in problems[:MAX_SHOWN]
             ),
+            *([Evidence(f"{one.soname} that is found first", one.path, one.origin)] if one is not None else []),
             Evidence("what the loader will say", first.message, "simulated on the files; nothing was loaded"),
         ),
         sources=(SOURCE,),
@@ -81,40 +86,47 @@ def finding(facts: Facts, problems: tuple[LinkProblem, ...]) -> Finding:
 
 def lacking(facts: Facts, problem: LinkProblem, whom: str) -> str:
     """How it is lacking: not there at all, or not in what is there."""
+    one = intruder(facts, problem)
+    if one is not None:
+        return f"is not in {one.path}, which {one.origin} puts in front"
     if problem.kind in {"missing-library", "preload"}:
         return "is not found"
+    if problem.kind == "not-elf":
+        return "is damaged"
     if whom and whom != PYTHON and problem.of is not None:
         return f"is not in {problem.of.rpartition('/')[2]} of {named(facts, whom)}"
     return "is nowhere to be found"
 
 
-def foreign(facts: Facts, problem: LinkProblem) -> tuple[str, ...]:
-    """The subject of ED305 when the library that was found is none of this environment's."""
-    if problem.of is None or not problem.of.startswith(("/", "~")) or any(problem.of.startswith(one) for one in sites(facts)):
-        return ()
-    return (f"__{problem.of.rpartition('/')[2].split('.so', 1)[0].lower()}",)
-
-
-def sites(facts: Facts) -> tuple[str, ...]:
-    """The folders of the environment's packages. Raises NotObserved."""
-    return need(need(facts.python).site_dirs)
+def why(problem: LinkProblem) -> str:
+    """What the user sees; Python itself may be killed by a damaged library."""
+    if problem.kind == "not-elf":
+        return f"A library that is cut short can kill Python without a word (bus error): {problem.message}."
+    return f'"ImportError: {problem.message}" when torch is imported, and so from everything that imports it.'
 
 
 def changes(facts: Facts, problem: LinkProblem, whom: str) -> Iterator[Change]:
-    """Off LD_LIBRARY_PATH; else what torch pins; else torch again."""
-    if foreign(facts, problem) and problem.of is not None:
-        folder = problem.of.rpartition("/")[0]
-        env = library_path_without(facts, {folder})
-        if env:
-            yield Change(
-                kind=Kind.SET_ENV, says=f"Take {folder} off LD_LIBRARY_PATH, so that torch finds its own library.", env=env
-            )
+    """Out of the variable that puts another library in front; else what torch pins; else torch again, from where it came."""
+    one = intruder(facts, problem)
+    env = without(facts, one) if one is not None else {}
+    if one is not None and env:
+        says = f"Take {one.path} out of {one.origin.split()[0]}, so that torch finds its own library."
+        yield Change(kind=Kind.SET_ENV, says=says, env=env)
+        return
     pins = {edge.name: edge.specifier for edge in requirements(facts).edges if normalized(edge.requirer.name) == "torch"}
     if whom in pins:
         says = f"Install {whom}{pins[whom]}, as torch asks."
         yield Change(kind=Kind.INSTALL, says=says, install={whom: pins[whom]})
     torch = distributions(facts).get("torch")
-    if torch is not None:
-        says = f"Reinstall torch {torch.version} together with the CUDA libraries that it pins."
+    version = parsed(torch.version) if torch is not None else None
+    if torch is not None and version is not None:
         wheels = {name: spec for name, spec in pins.items() if name.startswith("nvidia-")}
-        yield Change(kind=Kind.INSTALL, says=says, install={"torch": f"=={torch.version}", **wheels})
+        # a build with a tag (+cpu, +cu126) is on PyTorch's own index only
+        backend = version.local if version.local == "cpu" or (version.local or "").startswith("cu") else None
+        along = " together with the CUDA libraries that it pins" if wheels else ""
+        yield Change(
+            kind=Kind.INSTALL,
+            says=f"Reinstall torch {torch.version}{along}.",
+            install={"torch": f"=={torch.version}", **wheels},
+            torch_backend=backend,
+        )

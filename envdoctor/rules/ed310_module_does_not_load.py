@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from envdoctor.facts import need
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
-from envdoctor.links import by_provider, lacks, named, packages, pins_on, shortened, wanted
+from envdoctor.links import by_provider, intruder, lacks, named, packages, pins_on, shortened, wanted, without
 from envdoctor.pins import combined, fitting, said, satisfiable
 from envdoctor.requirements import in_stack
 from envdoctor.views import installed, parsed
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from envdoctor.facts import Facts
+    from envdoctor.linkage import LinkProblem
     from envdoctor.links import Lack
     from envdoctor.matrix import Matrix
 
@@ -75,7 +76,10 @@ def finding(facts: Facts, matrix: Matrix, whom: str, found: list[Lack]) -> Findi
     names = packages(found)
     first = found[0].problem
     count = f"{plural(len(found), 'module')} of {spoken(facts, names)}" if len(found) > 1 else found[0].module.path
-    subject = (whom,) if whom.startswith(("nvidia-", "__")) else ()
+    found_first = intruder(facts, first)
+    subject = (whom,) if whom.startswith(("nvidia-", "__")) or (":" not in whom and installed(facts, whom) is None) else ()
+    if found_first is not None:
+        subject = (*subject, f"__{found_first.soname.partition('.so')[0].lower()}")
     if whom.startswith("nvidia-") and torch_without_cuda(facts) is not None:
         subject = (*subject, "torch")  # it brings no CUDA libraries: the same cause as ED308's
     return Finding(
@@ -91,7 +95,7 @@ def finding(facts: Facts, matrix: Matrix, whom: str, found: list[Lack]) -> Findi
             *([Evidence("further modules", str(len(found) - SHOWN), "the same provider")] if len(found) > SHOWN else []),
         ),
         sources=(SOURCE,),
-        changes=tuple(changes(facts, matrix, whom, names)),
+        changes=tuple(changes(facts, matrix, whom, names, first)),
     )
 
 
@@ -115,6 +119,11 @@ def missing_from(facts: Facts, one: Lack) -> str:
         return f"is not there; it is built for {shortened(one.problem.wants)}"
     if one.problem.kind == "static-tls":
         return "are more than the loader keeps free"
+    found = intruder(facts, one.problem)
+    if found is not None:
+        return f"is not in {found.path}, which {found.origin} puts in front"
+    if one.problem.kind == "not-elf":
+        return "is damaged"
     return f"is not in {named(facts, one.provider)}" if one.provider else "is nowhere to be found"
 
 
@@ -126,9 +135,11 @@ def grave(one: Lack) -> bool:
 def symptoms(found: list[Lack]) -> Iterator[str]:
     """What the user sees, by package; the loader's own words for those that hide nothing."""
     names = packages(found)
-    told = [name for name in names if name in HIDDEN]
+    told = [name for name in names if name in HIDDEN and found[0].problem.kind != "not-elf"]
     yield from (f"{name}: {HIDDEN[name]}" for name in told[:2])
-    if not told:
+    if found[0].problem.kind == "not-elf":
+        yield f"A file that is cut short can kill Python without a word (bus error): {found[0].problem.message}"
+    elif not told:
         yield f'"ImportError: {found[0].problem.message}"'
 
 
@@ -144,8 +155,26 @@ def of_cuda(facts: Facts, whom: str, names: tuple[str, ...]) -> Iterator[Change]
     yield Change(kind=Kind.INSTALL, says=f"Install {whom}, which brings that library.", install={whom: ""})
 
 
-def changes(facts: Facts, matrix: Matrix, whom: str, names: tuple[str, ...]) -> Iterator[Change]:
+def again(facts: Facts, names: tuple[str, ...]) -> Iterator[Change]:
+    """Damaged files: the same releases once more."""
+    present = {name: one for name in names if (one := installed(facts, name)) is not None}
+    whole = {name: f"=={one.version}" for name, one in present.items() if parsed(one.version) is not None}
+    if whole:
+        says = f"Reinstall {' and '.join(said(present[name]) for name in whole)}: files of theirs are damaged."
+        yield Change(kind=Kind.UNINSTALL, says=says, remove=tuple(whole), install=whole)
+
+
+def changes(facts: Facts, matrix: Matrix, whom: str, names: tuple[str, ...], first: LinkProblem) -> Iterator[Change]:
     """The provider's release that all of them ask for; else, for each, a release made for what is installed."""
+    found_first = intruder(facts, first)
+    env = without(facts, found_first) if found_first is not None else {}
+    if found_first is not None and env:
+        says = f"Take {found_first.path} out of {found_first.origin.split()[0]}."
+        yield Change(kind=Kind.SET_ENV, says=says, env=env)
+        return
+    if first.kind == "not-elf":
+        yield from again(facts, names)
+        return
     if whom.startswith("nvidia-"):
         yield from of_cuda(facts, whom, names)
         return
@@ -161,6 +190,6 @@ def changes(facts: Facts, matrix: Matrix, whom: str, names: tuple[str, ...]) -> 
         listed = " ".join(names)
         yield Change(
             kind=Kind.SYSTEM,
-            says=f"Install a build of {listed} for {named(facts, whom) if ':' not in whom else 'this system'}, or build it from "
-            f"source against it: pip install --no-binary {listed} --no-build-isolation {listed}",
+            says=f"Install a build of {listed} for {named(facts, whom) if ':' not in whom else 'this system'}; where there is "
+            "none, build it from source against what is installed (its install page says how; hours for large ones).",
         )

@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING
 
 from envdoctor.facts import Known, Unknown
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
-from envdoctor.lifetimes import LEAVES, fitting_exporters, fitting_importers, lifetime, nearest
+from envdoctor.lifetimes import LEAVES, lifetime
 from envdoctor.pins import said
+from envdoctor.taken import fits
 from envdoctor.takings import import_names, in_data, planned, unread
 from envdoctor.views import distributions, parsed
 
@@ -138,11 +139,8 @@ def changes(facts: Facts, matrix: Matrix, pair: tuple[Distribution, Distribution
     names = in_data(use.importer), in_data(use.exporter)
     if use.place == "guarded" or parsed(ours.version) is None or parsed(theirs.version) is None:
         return
-    others = import_names(facts)
-    exporters = nearest(fitting_exporters(matrix, names[0], ours.version, names[1], others), theirs.version)
-    importers = nearest(fitting_importers(matrix, names[0], names[1], theirs.version, others), ours.version)
-    for name, other, found in ((use.exporter, ours, exporters), (use.importer, theirs, reversed(importers))):
-        for version in found:
-            if version is not None:
-                says = f"Install {name}=={version}, the nearest release that goes with {said(other)}."
-                yield Change(kind=Kind.INSTALL, says=says, install={name: f"=={version}"})
+    versions = {names[0]: ours.version, names[1]: theirs.version}
+    for fit in fits(matrix, *names, versions, import_names(facts)):
+        name, other = (use.exporter, ours) if fit.package == names[1] else (use.importer, theirs)
+        says = f"Install {name}=={fit.version}, the nearest release that goes with {said(other)}."
+        yield Change(kind=Kind.INSTALL, says=says, install={name: f"=={fit.version}"})

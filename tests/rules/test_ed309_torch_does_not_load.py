@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from envdoctor.facts import Known
 from envdoctor.findings import Kind, Outcome, Severity
-from envdoctor.linkage import LinkProblem, TorchImport
+from envdoctor.linkage import LibraryCopy, LinkProblem, TorchImport
 from tests import linked
-from tests.factory import SITE, blind, edit, healthy, judged
+from tests.factory import SITE, blind, edit, healthy, judged, with_torch
 
 RULE = "ed309_torch_does_not_load"
 NVJITLINK = "__nvJitLinkComplete_12_4"
@@ -42,21 +44,39 @@ def test_a_library_that_is_missing_is_named_with_the_wheel_that_brings_it() -> N
     assert "cannot open shared object file" in found.why
 
 
-def test_a_library_of_a_foreign_folder_is_taken_off_the_path() -> None:
+@pytest.mark.parametrize("of", [FOREIGN, "libnvJitLink.so.12"])
+def test_a_library_that_a_variable_puts_in_front_is_taken_out_of_it(of: str) -> None:
     problem = LinkProblem(
-        kind="undefined-symbol", file=f"{SITE}/nvidia/cusparse/lib/libcusparse.so.12", wants=NVJITLINK, of=FOREIGN,
+        kind="undefined-symbol", file=f"{SITE}/nvidia/cusparse/lib/libcusparse.so.12", wants=NVJITLINK, of=of,
         message=f"libcusparse.so.12: undefined symbol: {NVJITLINK}, version libnvJitLink.so.12",
     )  # fmt: skip
+    copy = LibraryCopy(
+        soname="libnvJitLink.so.12", path=FOREIGN, package=None, origin="LD_LIBRARY_PATH", taken_by=("torch",), taken_alone=()
+    )
     facts = edit(
         healthy(),
         linking__torch=with_problem(problem),
+        linking__copies=Known((copy,), linked.VIA),
         environ=Known({"LD_LIBRARY_PATH": "/usr/local/cuda-12.1/lib64:/opt/lib"}, "the environment of the target"),
     )
     (found,) = judged(RULE, facts)[1]
     assert found.subjects == ("torch", "nvidia-nvjitlink-cu12", "__libnvjitlink")
-    assert found.changes[0].kind is Kind.SET_ENV
-    assert found.changes[0].env == {"LD_LIBRARY_PATH": "/opt/lib"}
-    assert "is not in libnvJitLink.so.12 of nvidia-nvjitlink-cu12 12.4.127" in found.title
+    assert found.title.endswith(f"is not in {FOREIGN}, which LD_LIBRARY_PATH puts in front")
+    (change,) = found.changes
+    assert (change.kind, change.env) == (Kind.SET_ENV, {"LD_LIBRARY_PATH": "/opt/lib"})
+
+
+def test_a_damaged_library_is_called_so_and_no_words_of_the_loader_are_made_up() -> None:
+    problem = LinkProblem(kind="not-elf", file="torch/lib/libtorch_cpu.so", wants="", of=None, message="it ends too early")
+    (found,) = judged(RULE, edit(healthy(), linking__torch=with_problem(problem)))[1]
+    assert found.title == "torch 2.5.1 cannot be imported: torch/lib/libtorch_cpu.so is damaged"
+    assert "ImportError" not in found.why
+
+
+def test_a_torch_of_pytorchs_own_index_is_reinstalled_from_there() -> None:
+    facts = edit(with_torch(healthy(), "2.5.1+cpu", None), linking__torch=with_problem(linked.undefined("frobnicate")))
+    (found,) = judged(RULE, facts)[1]
+    assert found.changes[-1].torch_backend == "cpu"
 
 
 def test_a_symbol_that_nobody_is_known_for_still_gets_a_way_out() -> None:

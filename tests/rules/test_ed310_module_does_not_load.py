@@ -60,7 +60,7 @@ def test_a_package_without_a_pin_is_a_finding_of_its_own() -> None:
     )
     found = judged(RULE, edit(facts, linking=linked.linking(*modules)))[1]
     assert [one.subjects for one in found] == [("vllm",), ("flash-attn",)]
-    assert "pip install --no-binary flash-attn" in found[1].changes[0].says
+    assert found[1].changes[0].says.startswith("Install a build of flash-attn for torch 2.5.1; where there is none, build it")
 
 
 def test_a_library_of_the_other_cuda_is_named() -> None:
@@ -113,3 +113,17 @@ def test_without_the_distribution_its_import_name_is_said() -> None:
         linking=linked.linking(linked.module("vllm", "vllm/_C.so", linked.undefined(), linked.undefined())),
     )
     assert judged(RULE, facts)[1][0].title.startswith("vllm/_C.so cannot be loaded")
+
+
+def test_a_damaged_file_is_called_so_and_its_package_is_installed_again() -> None:
+    problem = LinkProblem(kind="not-elf", file="vllm/_moe_C.abi3.so", wants="", of=None, message="it ends too early")
+    (found,) = judge(linked.module("vllm", "vllm/_moe_C.abi3.so", problem))[1]
+    assert found.title == "vllm/_moe_C.abi3.so cannot be loaded: vllm/_moe_C.abi3.so is damaged"
+    assert found.changes[0].remove == ("vllm",)
+    assert found.changes[0].install == {"vllm": "==0.6.6.post1"}
+
+
+def test_without_torch_at_all_its_absence_is_the_cause() -> None:
+    gone = linked.not_found("libtorch.so", "vllm/_C.abi3.so")
+    facts = edit(drop(healthy(), "torch"), linking=linked.linking(linked.module("vllm", "vllm/_C.abi3.so", gone)))
+    assert judged(RULE, facts)[1][0].subjects == ("vllm", "torch")

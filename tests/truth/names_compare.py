@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .names_judge import FAILS, Judged, Table, foretell, said_by_section, taken_from_third, truth_of, units
+from .names_judge import FAILS, Judged, Table, foretell, said_by_section, taken_from_third, truth_of, units, without_paths
 from .names_measure import statements_of
 from .names_predict import exporter_of, runs_in, section, uses_of
 from .names_walk import module_of
@@ -105,6 +105,6 @@ def _count_modules(modules: Modules, run: dict[str, Any], judged: list[Judged]) 
             if any(one.foretold == FAILS for one in by_place.get(outcome["at"], ())):
                 modules.dies_foretold += 1
             else:
-                modules.dies_unforetold.append(f"{module}: {outcome['at']}: {outcome['error']}")
+                modules.dies_unforetold.append(f"{module}: {outcome['at']}: {without_paths(outcome['error'])}")
         else:
-            modules.otherwise[outcome["error"]] += 1
+            modules.otherwise[without_paths(outcome["error"])] += 1

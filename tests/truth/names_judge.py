@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from .names_walk import Statement
 
+PATH = re.compile(r" \(/[^)]*\)?")
 FAILS = "fails"
 WORKS = "works"
 NOT_JUDGED = "not judged"
@@ -69,7 +71,7 @@ def truth_of(unit: Unit, direct: dict[str, str], run: dict[str, Any], finished: 
     if said == "defined":
         return Truth(WORKS, "the exporter has it")
     if said != "missing":
-        return Truth(NOT_JUDGED, f"the exporter itself fails: {said.removeprefix('other: ')}")
+        return Truth(NOT_JUDGED, f"the exporter itself fails: {without_paths(said.removeprefix('other: '))}")
     if third:
         return Truth(NOT_JUDGED, "the exporter takes the name from a third package that is not installed")
     if statement.at in run["died"] or any(one and one.get("top") and one["at"] == statement.at for one in run["last"].values()):
@@ -81,6 +83,11 @@ def truth_of(unit: Unit, direct: dict[str, str], run: dict[str, Any], finished: 
     if statement.plain:
         return Truth(FAILS, "the statement fails by itself; its module dies earlier of something else")
     return Truth(NOT_JUDGED, "it stands under a condition, and its module dies earlier of something else")
+
+
+def without_paths(error: str) -> str:
+    """An error's wording without the files that Python names in brackets at its end: they are this machine's."""
+    return PATH.sub("", error)
 
 
 def taken_from_third(source: str, name: str, exporter: str) -> bool:

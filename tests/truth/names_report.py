@@ -26,10 +26,10 @@ fails by itself. It *works* when the exporter has the name, when the statement d
 """
 
 
-def page(date: str, pairs: list[Pair], modules: Modules, reasons: dict[tuple[str, str], str], rows: int) -> str:
+def page(date: str, pairs: list[Pair], modules: Modules, reasons: dict[tuple[str, str], str], notes: str, rows: int) -> str:
     """The whole page."""
     return "\n".join(
-        (*_head(date, pairs, rows), *_modules(modules), *_disagreements(pairs, reasons), *_left_out(pairs), *_pairs(pairs))
+        (*_head(date, pairs, rows), notes, *_modules(modules), *_disagreements(pairs, reasons), *_left_out(pairs), *_pairs(pairs))
     )
 
 

@@ -12,7 +12,7 @@ from .names_build import Workshop
 from .names_compare import compare
 from .names_measure import measure
 from .names_report import page, total
-from .names_table import ENVIRONMENTS, REASONS
+from .names_table import ENVIRONMENTS, NOTES, REASONS
 
 LEAST_PAIRS, LEAST_PRECISION, LEAST_RECALL = 40, 0.98, 0.95
 
@@ -29,7 +29,7 @@ def main(words: list[str] | None = None) -> int:
     truths = measure(workshop, rows)
     pairs, modules = compare(workshop, truths)
     today = dt.datetime.now(tz=dt.timezone.utc).date().isoformat()
-    text = page(today, pairs, modules, REASONS, len(truths))
+    text = page(today, pairs, modules, REASONS, NOTES, len(truths))
     if told.page:
         with open(told.page, "w", encoding="utf-8") as stream:
             stream.write(text)

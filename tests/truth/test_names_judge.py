@@ -18,6 +18,7 @@ from tests.truth.names_judge import (
     taken_from_third,
     truth_of,
     units,
+    without_paths,
 )
 from tests.truth.names_walk import Statement, imports
 
@@ -126,3 +127,10 @@ def test_tables_add_up() -> None:
     one.merge(other)
     assert (one.positives, one.recall, len(one.broken)) == (2, 0.5, 2)
     assert Table().recall == Table().precision == 1.0
+
+
+def test_an_error_is_told_without_the_paths_of_the_machine_whole_or_cut_off() -> None:
+    assert (
+        without_paths("cannot import name 'a' from 'b' (/env/site-packages/b/__init__.py)") == "cannot import name 'a' from 'b'"
+    )
+    assert without_paths("ImportError: it (most likely a circle) (/env/lib/python3.") == "ImportError: it (most likely a circle)"

@@ -39,7 +39,7 @@ MODULES = Modules(
 
 
 def lines(reasons: dict[tuple[str, str], str] | None = None) -> list[str]:
-    return page("2026-11-25", PAIRS, MODULES, reasons or {}, 1).splitlines()
+    return page("2026-11-25", PAIRS, MODULES, reasons or {}, "A note.\n", 1).splitlines()
 
 
 def test_the_totals_are_of_all_pairs() -> None:
@@ -79,3 +79,4 @@ def test_whole_modules_and_what_is_not_judged_are_accounted_for() -> None:
     assert "- `trl.a: trl/a.py:3: ImportError: x \\| y`" in text
     assert "| 3 | `OSError: libcuda` |" in text
     assert "| 1 | it not judged |" in text
+    assert "A note." in text
