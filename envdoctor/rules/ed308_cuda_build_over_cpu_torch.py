@@ -67,7 +67,8 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - 
     if not broken:
         return
     packages = [present[name] for name in broken]
-    names = " and ".join(said(one) for one in packages)
+    told = [said(one) for one in packages]
+    names = " and ".join([", ".join(told[:-1]), told[-1]] if told[1:] else told)
     yield Finding(
         code=CODE,
         title=f"{names} {'is a CUDA build' if len(packages) == 1 else 'are CUDA builds'}, but torch {build.version} has no CUDA",
