@@ -135,7 +135,9 @@ def unheard(facts: Facts, ask: dict[str, str]) -> tuple[str, ...]:
     for option, names in (("--names", [name for pair in pairs for name in pair]), ("--deep-link", deep)):
         for name in names:
             if name not in present:
-                raise UserError(f"{option} names {name}, which is not installed in this environment", nearest(name, present))
+                meant = nearest(name, present)
+                hint = meant if meant.startswith("Did you") else "Name an installed distribution, as `pip list` shows them."
+                raise UserError(f"{option} names {name}, which is not installed in this environment", hint)
     read = facts.names.pairs.value if isinstance(facts.names.pairs, Known) else ()
     told = {(in_data(one.importer), in_data(one.exporter)) for one in read}
     silent = [pair for pair in pairs if (in_data(pair[0]), in_data(pair[1])) not in told]
