@@ -115,6 +115,11 @@ def intruder(facts: Facts, problem: LinkProblem) -> LibraryCopy | None:
     return None
 
 
+def subject_of(one: LibraryCopy) -> str:
+    """What a finding about a copy in front is about, as ED305 names it too: "__libnvjitlink"."""
+    return f"__{one.soname.partition('.so')[0].lower()}"
+
+
 def without(facts: Facts, one: LibraryCopy) -> dict[str, str | None]:
     """The variable without the copy that it lets in, as the ``env`` of a Change. Raises NotObserved."""
     if one.origin.startswith("LD_PRELOAD"):

@@ -9,6 +9,7 @@ import re
 from .elf import NotElf
 from .machine import Missing, Trouble, fill, known, unknown
 from .numpy_abi import TORCH_BINDINGS, numpy1_modules, opened, record, rodata
+from .packages import by_name, of_earlier
 
 LEAVES = ("torch", "vllm", "extensions", "numpy1_modules", "module_owners", "built_as")
 
@@ -60,17 +61,12 @@ RIVALS = {"pynvml": ("nvidia-ml-py", "pynvml")}
 
 def probe(out, machine, ask):
     """Fill the section from the site folders and distributions that earlier sections found."""
-    interpreter = ask["sections"]["python"]["interpreter"]
-    site_dirs = interpreter["value"]["site_dirs"] if interpreter["is"] == "known" else interpreter
-    distributions = ask["sections"]["packages"]["distributions"]
-    for leaf in (site_dirs, distributions):
-        if leaf["is"] != "known":
-            out.update(dict.fromkeys(LEAVES, unknown(leaf["why"])))
-            return
-    sites, installed = site_dirs["value"], {}
-    for one in distributions["value"]:
-        # the first on the path is the one that is imported
-        installed.setdefault(re.sub(r"[-_.]+", "-", one["name"]).lower(), one)
+    try:
+        sites, distributions = of_earlier(ask)
+    except Trouble as error:
+        out.update(dict.fromkeys(LEAVES, unknown(str(error))))
+        return
+    installed = by_name(distributions)
     fill(out, "torch", lambda: torch(machine, sites, installed))
     fill(out, "vllm", lambda: vllm(machine, sites, installed))
     fill(out, "extensions", lambda: extensions(machine, sites, installed))

@@ -4,6 +4,7 @@ import os
 import re
 
 from .machine import Missing, Trouble
+from .packages import normalized
 
 WATCHED = re.compile(
     r"lib(?:cuda|cudart|cublas|cublasLt|cudnn\w*|nccl|nvJitLink|nvrtc|cusparse|cusparseLt|cufft|curand|cusolver|cupti|cufile"
@@ -105,7 +106,7 @@ class Copies:
             return None
         relative = path[len(site) + 1 :]
         top = relative.split("/")[0]
-        start = re.sub(r"[-_.]+", "-", top[: -len(".libs")] if top.endswith(".libs") else top).lower()
+        start = normalized(top[: -len(".libs")] if top.endswith(".libs") else top)
         for name in sorted(self.inventory.installed, key=lambda one: (not one.startswith(start), one)):
             if top == "nvidia" or name.startswith(start) or start in name:
                 try:

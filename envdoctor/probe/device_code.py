@@ -12,6 +12,7 @@ from .elf import NotElf
 from .fatbin import containers
 from .machine import Missing, Trouble, fill, known, unknown
 from .numpy_abi import opened, record
+from .packages import normalized, of_earlier
 
 LEAVES = ("libraries",)
 
@@ -25,14 +26,12 @@ MAX_TROUBLES = 8
 
 def probe(out, machine, ask):
     """Fill the section from the site folders and distributions that earlier sections found."""
-    interpreter = ask["sections"]["python"]["interpreter"]
-    site_dirs = interpreter["value"]["site_dirs"] if interpreter["is"] == "known" else interpreter
-    distributions = ask["sections"]["packages"]["distributions"]
-    for leaf in (site_dirs, distributions):
-        if leaf["is"] != "known":
-            out["libraries"] = unknown(leaf["why"])
-            return
-    fill(out, "libraries", lambda: libraries(machine, site_dirs["value"], distributions["value"]))
+    try:
+        sites, distributions = of_earlier(ask)
+    except Trouble as error:
+        out["libraries"] = unknown(str(error))
+        return
+    fill(out, "libraries", lambda: libraries(machine, sites, distributions))
 
 
 def libraries(machine, sites, distributions):
@@ -58,7 +57,7 @@ def candidates(machine, sites, distributions):
     found, installed = {}, {}
     for one in distributions:
         # the first on the path is the one that is imported
-        name = re.sub(r"[-_.]+", "-", one["name"]).lower()
+        name = normalized(one["name"])
         if installed.setdefault(name, one) is one and not pure(one):
             for path in recorded(machine, one):
                 found.setdefault((one["location"], path), name)

@@ -6,10 +6,10 @@ when it runs, binds the name under a condition, is compiled, or cannot be read).
 
 from . import lazyexports, members
 from .machine import Missing, Trouble
+from .members import DEFINED, MISSING, UNDECIDED
 from .sourcetree import COMPILED, SOURCE
 from .surface import IMPLICIT, Surface
 
-DEFINED, MISSING, UNDECIDED = "defined", "missing", "undecided"
 MAX_HOPS = 24
 MAX_SCANNED = 6000
 COMPILED_ENDS = (COMPILED, ".pyd")

@@ -12,6 +12,7 @@ from .ldso import PLATFORMS, NoLoader, Refused, System
 from .linkmap import Problem, Process
 from .machine import Missing, Trouble, known, unknown
 from .modules import OPEN_NVIDIA_WHEELS, Inventory
+from .packages import by_name, of_earlier
 from .symbols import gnu_hash
 from .torch_import import TorchImport, import_numpy, suffixes
 
@@ -41,19 +42,9 @@ def probe(out, machine, ask):
 
 def fill(out, machine, ask):
     """The leaves of the section."""
-    interpreter = ask["sections"]["python"]["interpreter"]
-    distributions = ask["sections"]["packages"]["distributions"]
-    sites = interpreter["value"]["site_dirs"] if interpreter["is"] == "known" else interpreter
-    for leaf in (sites, distributions):
-        if leaf["is"] != "known":
-            out.update(dict.fromkeys(LEAVES, unknown(leaf["why"])))
-            return
-    installed = {}
-    for one in distributions["value"]:
-        # the first on the path is the one that is imported
-        installed.setdefault(re.sub(r"[-_.]+", "-", one["name"]).lower(), one)
     try:
-        judge = Judge(machine, interpreter["value"], installed)
+        _sites, distributions = of_earlier(ask)
+        judge = Judge(machine, ask["sections"]["python"]["interpreter"]["value"], by_name(distributions))
     except (NoLoader, Missing, Trouble, NotElf) as error:
         out.update(dict.fromkeys(LEAVES, unknown(str(error))))
         return

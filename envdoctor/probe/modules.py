@@ -4,6 +4,7 @@ import os
 import re
 
 from .machine import Missing, Trouble
+from .packages import normalized
 
 MAX_RECORD_BYTES = 64 * 1024 * 1024  # torch's has 2 MB
 MAX_SOURCE_BYTES = 1024 * 1024
@@ -187,7 +188,7 @@ class Inventory:
                 for one in self.installed[each]["requires"]
                 if ";" not in one or "extra" not in one
             ]
-            names = [re.sub(r"[-_.]+", "-", one.group()).lower() for one in names if one]
+            names = [normalized(one.group()) for one in names if one]
             level = [
                 one for one in dict.fromkeys(names) if one in self.installed and one not in found and not NOT_OPENED.match(one)
             ]
@@ -216,7 +217,7 @@ class Inventory:
             return frozenset()
         if words == "all":
             return frozenset(self.installed)
-        names = {re.sub(r"[-_.]+", "-", word.strip()).lower() for word in words.split(",")}
+        names = {normalized(word.strip()) for word in words.split(",")}
         return frozenset(name for name in names if name in self.installed)
 
     def candidates(self, name, endings, deep=False):

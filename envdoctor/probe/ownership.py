@@ -12,6 +12,7 @@ import re
 
 from .machine import Missing, Trouble, fill, known, unknown
 from .numpy_abi import record
+from .packages import normalized
 
 LEAVES = ("overwritten",)
 
@@ -52,7 +53,7 @@ def overwritten(machine, distributions):
     for site in sorted({one["location"] for one in distributions}):
         records, size = {}, 0
         for one in distributions:
-            name = re.sub(r"[-_.]+", "-", one["name"]).lower()
+            name = normalized(one["name"])
             # of a distribution that is recorded twice nobody knows what was written: another rule's finding
             if one["location"] != site or name in records:
                 continue

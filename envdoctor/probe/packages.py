@@ -17,6 +17,7 @@ BLANK_LINE = re.compile(rb"^\r?\n", re.M)
 MAX_REQUIREMENTS = 2000
 MAX_REQUIREMENTS_IN_ALL = 20000
 MAX_CHARACTERS = 4096
+SEPARATORS = re.compile(r"[-_.]+")
 INSTALLER = re.compile(r"[A-Za-z0-9_.-]{1,40}$")
 COMMIT = re.compile(r"[0-9a-f]{7,64}$")
 FIELD = re.compile(rb"^(Name|Version|Requires-Python|Requires-Dist|Tag)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.I | re.M)
@@ -57,6 +58,30 @@ def probe(out, machine, ask):
     via = ", ".join(read) or "no site folder"
     out["distributions"] = known(distributions, via)
     out["leftovers"] = known(leftovers, via)
+
+
+def normalized(name):
+    """A distribution's name as indexes compare it (PEP 503)."""
+    return SEPARATORS.sub("-", name).lower()
+
+
+def by_name(distributions):
+    """{normalized name: distribution}: of several the first on the path, which is the one that is imported."""
+    found = {}
+    for one in distributions:
+        found.setdefault(normalized(one["name"]), one)
+    return found
+
+
+def of_earlier(ask):
+    """(site folders, distributions) as the sections before found them. Raises Trouble with the reason why they did not."""
+    interpreter = ask["sections"]["python"]["interpreter"]
+    site_dirs = interpreter["value"]["site_dirs"] if interpreter["is"] == "known" else interpreter
+    distributions = ask["sections"]["packages"]["distributions"]
+    for leaf in (site_dirs, distributions):
+        if leaf["is"] != "known":
+            raise Trouble(leaf["why"])
+    return site_dirs["value"], distributions["value"]
 
 
 def keep_bounds(distributions):

@@ -6,12 +6,11 @@ What it answers is so; None leaves it to exporting.py. Column 0 is where uncondi
 import re
 
 from . import lazyexports
-from .members import FIELD_BASES, MODEL_BASES, PLAIN_BASES, PLAIN_DECORATORS
+from .members import DEFINED, FIELD_BASES, MISSING, MODEL_BASES, PLAIN_BASES, PLAIN_DECORATORS, UNDECIDED
 from .sourcetree import SOURCE
 from .surface import IMPLICIT, absolute
 from .takes import COMMENT, NAMES, TOKEN
 
-DEFINED, MISSING, UNDECIDED = "defined", "missing", "undecided"
 # literal starts let regular expressions skip at the speed of a plain search
 IMPORTED = re.compile(rb"\nfrom[ \t]+([\w.]+)[ \t]+import[ \t]*" + NAMES)
 STRUCTURE_END = re.compile(rb"^if (?:typing\.)?TYPE_CHECKING", re.M)

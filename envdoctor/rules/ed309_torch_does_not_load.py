@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from envdoctor.facts import need
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source
-from envdoctor.links import PYTHON, intruder, named, provider, wanted, without
+from envdoctor.links import PYTHON, intruder, named, provider, subject_of, wanted, without
 from envdoctor.requirements import requirements
 from envdoctor.views import distributions, installed, normalized, parsed
 
@@ -49,8 +49,10 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - 
     torch = need(facts.linking.torch)
     if torch is not None and torch.problems:
         # the same library may be missed once in what torch opens first and once in its extension
-        first = {(one.file, one.wants): one for one in reversed(torch.problems)}
-        yield finding(facts, tuple(dict.fromkeys(first[one.file, one.wants] for one in torch.problems)))
+        first: dict[tuple[str, str], LinkProblem] = {}
+        for one in torch.problems:
+            first.setdefault((one.file, one.wants), one)
+        yield finding(facts, tuple(first.values()))
 
 
 def finding(facts: Facts, problems: tuple[LinkProblem, ...]) -> Finding:
@@ -68,7 +70,7 @@ def finding(facts: Facts, problems: tuple[LinkProblem, ...]) -> Finding:
         subjects=(
             "torch",
             *([whom] if whom else []),
-            *([f"__{one.soname.partition('.so')[0].lower()}"] if one is not None else []),
+            *([subject_of(one)] if one is not None else []),
         ),
         why=why(first),
         evidence=(

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from envdoctor.facts import need
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
-from envdoctor.links import by_provider, intruder, lacks, named, packages, pins_on, shortened, wanted, without
+from envdoctor.links import by_provider, intruder, lacks, named, packages, pins_on, shortened, subject_of, wanted, without
 from envdoctor.pins import combined, fitting, said, satisfiable
 from envdoctor.requirements import in_stack
 from envdoctor.views import installed, parsed
@@ -79,7 +79,7 @@ def finding(facts: Facts, matrix: Matrix, whom: str, found: list[Lack]) -> Findi
     found_first = intruder(facts, first)
     subject = (whom,) if whom.startswith(("nvidia-", "__")) or (":" not in whom and installed(facts, whom) is None) else ()
     if found_first is not None:
-        subject = (*subject, f"__{found_first.soname.partition('.so')[0].lower()}")
+        subject = (*subject, subject_of(found_first))
     if whom.startswith("nvidia-") and torch_without_cuda(facts) is not None:
         subject = (*subject, "torch")  # it brings no CUDA libraries: the same cause as ED308's
     return Finding(

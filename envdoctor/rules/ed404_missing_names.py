@@ -57,11 +57,9 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
     for use in leaf.value if isinstance(leaf, Known) else ():
         uses.setdefault((use.importer, use.exporter), []).append(use)
     read = {(one.importer, one.exporter) for one in pairs.value} if isinstance(pairs, Known) else set()
-    told = set(read)
     for pair in unread(facts, read):
         found = planned(facts, matrix, *pair)
         if found is not None:
-            told.add(pair)
             uses.setdefault(pair, []).extend(found)
         elif isinstance(leaf, Unknown):
             yield Doubt(QUESTION, leaf.why)
