@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -37,6 +38,19 @@ def filled(module: Any, machine: Machine, ask: dict[str, Any] | None = None) -> 
 def values(leaves: dict[str, Any]) -> dict[str, Any]:
     """{leaf: its value, or the reason why it is unknown in brackets}."""
     return {name: leaf["value"] if leaf["is"] == "known" else f"[{leaf['why']}]" for name, leaf in leaves.items()}
+
+
+def survivors(pids: Path, patience_s: float = 2.0) -> list[int]:
+    """Which of the processes whose ids stand in ``pids`` still run.
+
+    SIGKILL is sent, not served, when kill(2) returns: on a busy machine a grandchild, which nobody can wait for, needs a moment to die.
+    """
+    until = time.monotonic() + patience_s
+    while True:
+        left = [pid for pid in map(int, pids.read_text(encoding="ascii").split()) if alive(pid)]
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(0.01)
 
 
 def alive(pid: int) -> bool:

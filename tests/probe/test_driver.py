@@ -11,7 +11,7 @@ import pytest
 from envdoctor.facts import Driver
 from envdoctor.probe import driver
 from envdoctor.probe.machine import Machine, Trouble
-from tests.probe.machines import alive, filled, real_pynvml, values
+from tests.probe.machines import filled, real_pynvml, survivors, values
 from tests.probe.recorded import recorded, written
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def test_a_wedged_nvidia_smi_and_libcuda_cost_one_deadline_and_leave_no_process(
     assert leaves["smi"]["why"] == f"{wedged_smi.parent}/nvidia-smi: no answer in 5 s"
     assert leaves["cuda_api"]["why"] == "libcuda: no answer in 5 s"
     assert leaves["nvml"]["value"] == "550.54.15"
-    assert [pid for pid in map(int, wedged_smi.read_text().split()) if alive(pid)] == []
+    assert survivors(wedged_smi) == []
 
 
 def test_a_machine_without_driver_starts_no_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from envdoctor.facts import Gpu, Gpus
 from envdoctor.probe import driver, gpus, vendor
-from tests.probe.machines import PYNVML, alive, filled, real_pynvml, values
+from tests.probe.machines import PYNVML, filled, real_pynvml, survivors, values
 from tests.probe.recorded import MACHINES, recorded, written
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def test_a_wedged_nvidia_smi_behind_a_broken_nvml_leaves_no_process(live: Live, 
     assert time.monotonic() - before < 4.5
     assert leaf["why"].startswith("NVML: Driver/library version mismatch; ")
     assert "no answer in" in leaf["why"]
-    assert [pid for pid in map(int, wedged_smi.read_text().split()) if alive(pid)] == []
+    assert survivors(wedged_smi) == []
 
 
 def test_a_worker_that_dies_is_told_with_its_status_and_last_words(live: Live, tmp_path: Path) -> None:
