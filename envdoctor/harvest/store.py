@@ -22,7 +22,7 @@ from envdoctor import __version__
 from envdoctor.errors import UserError
 from envdoctor.harvest.plan import TRAINERS
 from envdoctor.matrix import MANIFEST, TABLE, Matrix
-from envdoctor.nametables import Exports, NamesHeader, Uses, packed_rows
+from envdoctor.nametables import Exports, NamesHeader, Uses, exports_of, packed_rows, uses_of
 from envdoctor.rows import CodeRange, Manifest, Package, Release, ReleasesHeader, TorchRelease, VllmRelease
 
 if TYPE_CHECKING:
@@ -117,7 +117,10 @@ def encoded(table: Exports | Uses) -> bytes:
     header = NamesHeader(
         package=table.package, imported_as=table.imported_as, generator=GENERATOR, reader=table.reader, releases=table.releases
     )
-    return packed_rows(header, table.modules.values() if isinstance(table, Exports) else table.rows)
+    data = packed_rows(header, table.modules.values() if isinstance(table, Exports) else table.rows)
+    # constructing a row checks no types; what this program could not read again must not replace what it can
+    (exports_of if isinstance(table, Exports) else uses_of)(data)
+    return data
 
 
 def _exchange(fresh: str, target: str) -> None:

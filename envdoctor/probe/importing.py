@@ -102,7 +102,11 @@ class Reader:
         words = {name for name, meaning in names.taken.items() if meaning[0].split(".")[0] in self.exporters}
         self.words = [word.encode() for word in words | self.exporters]
         self._block(tree.body, Context(names=names))
-        self.found = [use for use in self.found if use["kind"] != "read" or use["module"] + "." + use["name"] in self.patched]
+        self.found = [
+            dict(use, kind="attribute") if use["kind"] == "read" else use
+            for use in self.found
+            if use["kind"] != "read" or use["module"] + "." + use["name"] in self.patched
+        ]
 
     def _resolved(self, node):
         return absolute(self.module, self.is_package, node.module, node.level)

@@ -195,6 +195,7 @@ def test_a_patched_attribute_is_information_and_one_that_is_also_read_fails_wher
         ("Worker.load_model", "function"),
         ("Other.run", "guarded"),
     ]
+    assert {use["kind"] for use in taken(text) if "." in use["name"]} == {"patch", "attribute"}  # what a table of names can hold
 
 
 @pytest.mark.parametrize(
