@@ -61,6 +61,11 @@ def start(target: str | None, *, extras: bool = False, deep_link: str | None = N
         **({"name_pairs": _pairs(names)} if names else {}),
     }
     running = None
+    if spec.scheme == "lock" and (deep_link or names):
+        from envdoctor.errors import UserError  # noqa: PLC0415
+
+        hint = "Install it, then check the environment with these options."
+        raise UserError("--names and --deep-link read installed files, and a lock has none", hint)
     if spec.scheme == "venv":
         running = interpreter.start(spec.path, ask)
     elif spec.scheme == "root":
@@ -83,8 +88,8 @@ def _pairs(words: tuple[str, ...]) -> str:
     return ",".join(word.replace(":", ">") for word in words)
 
 
-def facts_of(pending: Pending) -> Facts:
-    """The facts of a target. Raises UserError."""
+def facts_of(pending: Pending, matrix: Matrix | None = None) -> Facts:
+    """The facts of a target. ``matrix`` is the data that says what a lock's packages require. Raises UserError."""
     import msgspec  # noqa: PLC0415
 
     from envdoctor.errors import UserError  # noqa: PLC0415
@@ -92,6 +97,11 @@ def facts_of(pending: Pending) -> Facts:
     from envdoctor.sources import root, saved  # noqa: PLC0415
 
     spec = pending.spec
+    if spec.scheme == "lock":
+        from envdoctor.overlay import opened  # noqa: PLC0415
+        from envdoctor.sources import lock  # noqa: PLC0415
+
+        return lock.facts_of(spec.path, matrix or opened(None, os.environ))
     if pending.running is None:
         facts = saved.read(spec.path)
         was = facts.target.spec

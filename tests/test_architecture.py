@@ -85,7 +85,8 @@ MAY_IMPORT = {
     "asking": {"claims", "errors", "matrix", "rows", "stacks", "suppose", "views", "wording"},
     "render": {"wording", "facts", "linkage", "findings", "views", "stack", "stacks", "reasons", "taken", "lifetimes", "render"},
     "config": {"errors", "files", "wording"},
-    "sources": {"facts", "errors", "files", "wording", "claims", "matrix", "suppose", "sources"},
+    "sources": {"facts", "errors", "files", "wording", "claims", "matrix", "suppose", "linkage", "locks", "sources"},
+    "locks": {"errors", "facts", "files", "views", "wording", "locks"},
     "harvest": {"errors", "files", "wording", "rows", "nametables", "claims", "matrix", "overlay", "probe", "harvest"},
 }
 
