@@ -83,7 +83,7 @@ MAY_IMPORT = {
     "stacks": {"facts", "claims", "matrix", "notes", "rows", "architectures", "pins"},
     "reasons": {"check", "claims", "facts", "findings", "matrix", "notes", "pins", "rows", "sources", "stack", "taken", "views"},
     "asking": {"claims", "errors", "matrix", "rows", "stacks", "suppose", "views", "wording"},
-    "render": {"wording", "facts", "linkage", "findings", "views", "stack", "stacks", "reasons", "taken", "lifetimes", "render"},
+    "render": {"wording", "facts", "linkage", "findings", "views", "stack", "stacks", "reasons", "taken", "lifetimes", "locks", "render"},
     "config": {"errors", "files", "wording"},
     "sources": {"facts", "errors", "files", "wording", "claims", "matrix", "suppose", "linkage", "locks", "sources"},
     "locks": {"errors", "facts", "files", "views", "wording", "locks"},

@@ -9,6 +9,7 @@ from envdoctor.cli.lazy import Lazy
 
 COMMANDS = {
     "check": "Find the root cause of what is wrong with an environment, and what mends it.",
+    "lock": "Lock the stack of a target with hashes, once the rules find it clean.",
     "explain": "Show the manual page of a rule.",
     "rules": "List the rules.",
     "libs": "Show which libraries lie here more than once, and which copy wins.",
