@@ -101,7 +101,7 @@ def facts_of(pending: Pending, matrix: Matrix | None = None) -> Facts:
         from envdoctor.overlay import opened  # noqa: PLC0415
         from envdoctor.sources import lock  # noqa: PLC0415
 
-        return lock.facts_of(spec.path, matrix or opened(None, os.environ))
+        return lock.facts_of(spec.path, matrix or opened(None, os.environ), shown(spec.path))
     if pending.running is None:
         facts = saved.read(spec.path)
         was = facts.target.spec
@@ -319,13 +319,15 @@ def passed_over(matrix: Matrix) -> tuple[str, ...]:
 def _about(facts: Facts) -> Iterator[str]:
     """What a user should know of the target before a clean page misleads."""
     from envdoctor.facts import Known, NotObserved  # noqa: PLC0415
-    from envdoctor.views import ENGINES, TRAINERS, distributions, in_root  # noqa: PLC0415
+    from envdoctor.views import ENGINES, TRAINERS, distributions, in_lock, in_root  # noqa: PLC0415
 
     try:
         present = distributions(facts)
     except NotObserved:
         return
-    if not any(name in present for name in ("torch", *ENGINES, *TRAINERS)):
+    if not any(name in present for name in ("torch", *ENGINES, *TRAINERS)) and in_lock(facts):
+        yield "neither torch nor vLLM nor a trainer is in it"
+    elif not any(name in present for name in ("torch", *ENGINES, *TRAINERS)):
         own = not in_root(facts) and isinstance(facts.python, Known) and facts.python.value.prefix == shown(sys.prefix)
         whose = "this is envdoctor's own environment, and " if own else ""
         yield f"{whose}neither torch nor vLLM nor a trainer is installed in it; another one is checked by: envdoctor check PATH"

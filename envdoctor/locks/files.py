@@ -161,6 +161,15 @@ def locate(path_or_name: str, folder: str = FOLDER) -> str:
     raise UserError(f"there is no {folder}/{path_or_name}.toml in this folder or above", hint)
 
 
+def names(folder: str = FOLDER) -> tuple[str, ...]:
+    """The locks that :func:`read` finds by name from here, sorted."""
+    found: set[str] = set()
+    for above in _upwards():
+        with contextlib.suppress(OSError):
+            found |= {name[:-5] for name in os.listdir(os.path.join(above, folder)) if name.endswith(".toml")}
+    return tuple(sorted(name for name in found if TARGET.fullmatch(name)))
+
+
 def _upwards() -> Iterator[str]:
     try:
         here = os.getcwd()

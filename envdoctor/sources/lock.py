@@ -44,19 +44,26 @@ def read(spec: str) -> Lock | Listed:
     return files.read(spec)
 
 
-def facts_of(spec: str, matrix: Matrix) -> Facts:
-    """The facts of what ``lock:SPEC`` names. Raises UserError."""
-    found = read(spec)
-    return facts_of_listed(found, matrix) if isinstance(found, Listed) else facts_of_lock(found, matrix)
+def facts_of(spec: str, matrix: Matrix, shown: str | None = None) -> Facts:
+    """The facts of what ``lock:SPEC`` names; ``shown`` is the SPEC as they may hold it, without a home folder.
+
+    Raises:
+        UserError: there is none, it is damaged, or it assumes a GPU that the data does not know.
+    """
+    found, shown = read(spec), shown or spec
+    if isinstance(found, Listed):
+        return facts_of_listed(msgspec.structs.replace(found, path=shown), matrix)
+    return facts_of_lock(found, matrix, named=f"{shown.removesuffix('.txt')}.toml" if shown.endswith(".txt") else shown)
 
 
-def facts_of_lock(lock: Lock, matrix: Matrix, suppose: Mapping[str, str] = NO_CHANGE) -> Facts:
+def facts_of_lock(lock: Lock, matrix: Matrix, suppose: Mapping[str, str] = NO_CHANGE, named: str | None = None) -> Facts:
     """The facts of the locked environment on the machine that the lock assumes.
 
     Args:
         lock: as read.
         matrix: the data, which knows what the locked releases require.
         suppose: what is otherwise, as ``--suppose`` takes it.
+        named: how it was named, as in ``lock:NAME``; None for its target's name.
 
     Raises:
         UserError: a supposition that makes no sense, or a GPU that the data does not know.
@@ -64,7 +71,7 @@ def facts_of_lock(lock: Lock, matrix: Matrix, suppose: Mapping[str, str] = NO_CH
     gpu = f"GPU {lock.gpu}, driver {lock.driver_floor} or newer" if lock.gpu else "no GPU"
     chosen = f"a lock of {lock.made} for {gpu}, Python {lock.python}, glibc {lock.glibc}"
     machine = {"gpu": lock.gpu, "driver": lock.driver_floor if lock.gpu else "none", "glibc": lock.glibc}
-    target = Target(spec=f"{SCHEME}{lock.target}", chosen=chosen)
+    target = Target(spec=f"{SCHEME}{named or lock.target}", chosen=chosen)
     releases = {one.name: (one.version, one.file) for one in lock.packages}
     said = {name: value for name, value in machine.items() if value is not None}
     facts = _facts(target, releases, matrix, python=lock.python, read=lock.made, machine=said)
