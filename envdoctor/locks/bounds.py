@@ -140,13 +140,14 @@ def _of_later_caps(name: str, version: Version, matrix: Matrix, python: str) -> 
 
 
 def _measured(name: str, version: Version, other: str, cap: Cap, matrix: Matrix) -> bool:
-    """Whether somebody has tried it: a run with a version above the cap that passed, or a measured claim with a range of its own."""
+    """Whether it was tried: a run with a version above the cap passed, or a measured claim has a range of its own."""
     for run in matrix.runs():
         theirs = run.versions.get(other)
         same = run.versions.get(name)
-        if run.outcome == "pass" and same is not None and theirs is not None:
-            if Version(same) == version and not admits(cap.specifier, Version(theirs)):
-                return True
+        if run.outcome != "pass" or same is None or theirs is None or Version(same) != version:
+            continue
+        if not admits(cap.specifier, Version(theirs)):
+            return True
     claims = [claim for topic in TOPICS for claim in matrix.claims(name, topic)]
     return any(claim.basis == "measured" and other in claim.then and claim.admits(name, version) for claim in claims)
 

@@ -39,8 +39,8 @@ def machine(profile: Profile, torch: str | None, backend: str | None, matrix: Ma
     if fitting:
         return Machine(cuda, floor, fitting[0])
     note = (
-        f"no base image with CUDA {cuda} and glibc {profile.glibc} is in the data, so {profile.base_image} stays; it may ask for a "
-        f"newer driver than the {floor} on which the locked stack starts"
+        f"no base image with CUDA {cuda} and glibc {profile.glibc} is in the data, so {profile.base_image} stays; it may ask for "
+        f"a newer driver than the {floor} on which the locked stack starts"
     )
     return Machine(cuda, floor, profile.base_image, (note,))
 

@@ -67,7 +67,8 @@ def _lines(made: Made, previous: Lock | None, paths: tuple[str, ...], *, checked
     yield ""
     yield f"verdict: {lock.verdict}"
     if checked:
-        yield f"the lock on disk {'is what would be made' if made.same else 'is not what would be made' if previous else 'is not there'}"
+        otherwise = "is not what would be made" if previous is not None else "is not there, or not readable"
+        yield f"the lock on disk {'is what would be made' if made.same else otherwise}"
         if not made.same:
             yield f"next: envdoctor lock {lock.target}"
         return
