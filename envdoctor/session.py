@@ -309,11 +309,13 @@ def judge(facts: Facts, made: Plan, started: float) -> tuple[Facts, Report, tupl
     from envdoctor.examine import examine  # noqa: PLC0415
     from envdoctor.facts import Known  # noqa: PLC0415
     from envdoctor.suppose import require_known  # noqa: PLC0415
+    from envdoctor.views import in_lock  # noqa: PLC0415
 
     wishes, notes = made.wishes, made.notes
     require_known(wishes.suppose, facts, made.matrix)
     devices = facts.gpus.devices
-    if made.profile and "gpu" not in wishes.suppose and not (isinstance(devices, Known) and devices.value):
+    told = isinstance(devices, Known) and (devices.value or in_lock(facts))  # a lock says that it is for no GPU
+    if made.profile and "gpu" not in wishes.suppose and not told:
         # the profile says what the environment is for; a machine with a GPU is judged by that GPU
         wishes = msgspec.structs.replace(wishes, suppose={"gpu": made.profile, **wishes.suppose})
         notes += (f"no GPU is here, so the configured profile {made.profile} was supposed",)

@@ -74,6 +74,8 @@ def test_a_lock_without_a_gpu_has_no_driver() -> None:
     facts = facts_of_lock(h100(target="cpu", gpu=None, driver_floor=None, cuda=None, compute_capability=None), MATRIX)
     assert isinstance(facts.driver.nvml, Known)
     assert facts.driver.nvml.value is None
+    assert isinstance(facts.gpus.devices, Known)
+    assert facts.gpus.devices.value == ()
 
 
 def test_what_only_an_installation_shows_is_unknown_and_says_so() -> None:

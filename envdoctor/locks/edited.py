@@ -9,7 +9,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Comment, InlineTable, Table, Whitespace
 
 if TYPE_CHECKING:
-    from tomlkit.items import AoT, Item
+    from tomlkit.items import AoT, Array, Item
 
 ABOUT = {
     "assumes": "What the machine is taken to be; judge it for another one with envdoctor check lock:{target} --suppose ...",
@@ -37,7 +37,7 @@ def document(tables: dict[str, Any], old: str | None) -> str:
     target = tables["target"]
     try:
         made = tomlkit.document() if old is None else tomlkit.parse(old)
-    except TOMLKitError as error:
+    except (TOMLKitError, RecursionError) as error:
         raise ValueError(str(error)) from error
     if old is None:
         made.add(tomlkit.comment(HEAD.format(target=target)))
@@ -84,8 +84,15 @@ def _table(value: dict[str, Any], table: Table) -> Table:
         del table[gone]
     for key, one in value.items():
         if key not in table or table[key].unwrap() != one:
-            table[key] = one
+            table[key] = _rows(one) if isinstance(one, list) else one
     return table
+
+
+def _rows(values: list[str]) -> Array:
+    """A list as one line an entry."""
+    made = tomlkit.array()
+    made.extend(values)
+    return made.multiline(multiline=len(values) > 1)
 
 
 def _packages(value: dict[str, Any], before: Table) -> Table:

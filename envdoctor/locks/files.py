@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from envdoctor.locks.document import ListedPackage, Lock
 
 FOLDER = "lockfiles"
-MAX_LOCK_BYTES = 4 * 1024 * 1024
-"""Of each of the two files; 200 packages take 80 KB."""
+MAX_LOCK_BYTES = 1024 * 1024
+"""Of each of the two files; 200 packages take 43 KB."""
 MAX_DIFFERENCES = 8
 """Lines of a hand-edited file that are named."""
 TARGET = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
@@ -59,6 +60,7 @@ def write(lock: Lock, folder: str = FOLDER) -> tuple[str, str]:
     try:
         os.makedirs(folder, exist_ok=True)
         with contextlib.ExitStack() as stack:
+            stack.enter_context(_only_writer(folder, lock.target))
             staged = [stack.enter_context(_staged(path, body)) for path, body in zip(paths, (lines, document), strict=True)]
             for new, path in zip(staged, paths, strict=True):
                 os.replace(new, path)
@@ -94,9 +96,28 @@ def _over(path: str, lock: Lock) -> str:
 
 
 @contextlib.contextmanager
+def _only_writer(folder: str, target: str) -> Iterator[None]:
+    """Keep other writers out of the folder, and take away what one that was killed has left there."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"another envdoctor is writing a lock to {folder}", "Wait until it has ended, and lock again."
+            ) from error
+        left = re.compile(rf"\.{re.escape(target)}\.(?:txt|toml)\.new-\w+")
+        for name in filter(left.fullmatch, os.listdir(folder)):
+            os.unlink(os.path.join(folder, name))
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
 def _staged(path: str, body: bytes) -> Iterator[str]:
     """The bytes in a file beside their place, on disk for certain; it is gone afterwards if it was not moved there."""
-    handle, name = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path) or ".")
+    handle, name = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.new-", dir=os.path.dirname(path) or ".")
     try:
         with open(handle, "wb") as file:
             file.write(body)

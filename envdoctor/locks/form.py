@@ -34,7 +34,9 @@ Hash = Annotated[str, Meta(pattern=SHA256)]
 Digest = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9:=_-]*\Z", max_length=140)]
 FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.!+_-]*\Z", max_length=300)]
 Bytes = Annotated[int, Meta(ge=0, le=1 << 50)]
-Text = Annotated[str, Meta(max_length=4000)]
+Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*\Z", max_length=3000)]
+MAX_LINE = 4096
+"""Bytes of a line: the time that the parser takes for a key of many parts grows with their square."""
 
 
 class _Assumes(Part, frozen=True, kw_only=True):
@@ -104,9 +106,12 @@ def read(document: bytes) -> Lock:
     Raises:
         ValueError: it is not TOML, not of this format, or a value in it is not what it must be; the message says where.
     """
+    longest = max(map(len, document.split(b"\n")))
+    if longest > MAX_LINE:
+        raise ValueError(f"a line of it is {longest} bytes long, more than {MAX_LINE}")
     try:
         form = msgspec.toml.decode(document, type=_Form)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from error
     if form.format != FORMAT:
         raise ValueError(f"its format is {form.format}, this envdoctor reads {FORMAT}")

@@ -70,7 +70,7 @@ def facts_of_lock(lock: Lock, matrix: Matrix, suppose: Mapping[str, str] = NO_CH
     """
     gpu = f"GPU {lock.gpu}, driver {lock.driver_floor} or newer" if lock.gpu else "no GPU"
     chosen = f"a lock of {lock.made} for {gpu}, Python {lock.python}, glibc {lock.glibc}"
-    machine = {"gpu": lock.gpu, "driver": lock.driver_floor if lock.gpu else "none", "glibc": lock.glibc}
+    machine = {"gpu": lock.gpu or "none", "driver": lock.driver_floor if lock.gpu else "none", "glibc": lock.glibc}
     target = Target(spec=f"{SCHEME}{named or lock.target}", chosen=chosen)
     releases = {one.name: (one.version, one.file) for one in lock.packages}
     said = {name: value for name, value in machine.items() if value is not None}

@@ -75,6 +75,16 @@ def test_a_lock_elsewhere_is_named_without_the_home_folder(here: Path) -> None:
     assert str(here) not in (here / "kept" / "facts.json").read_text()
 
 
+def test_a_lock_for_no_gpu_is_not_judged_for_the_gpu_of_the_configuration(here: Path) -> None:
+    (here / "envdoctor.toml").write_text('profile = "h100"\n')
+    files.write(h100(target="cpu", gpu=None, compute_capability=None, driver_floor=None), str(here / "lockfiles"))
+    done = run("check", "lock:cpu", cwd=here)
+    assert "configured by" in done.stdout
+    assert "profile" not in done.stdout
+    (here / "r.txt").write_text("numpy==2.0.0\n")
+    assert "the configured profile h100 was supposed" in run("check", "lock:r.txt", cwd=here).stdout.replace("\n ", "")
+
+
 def test_a_list_of_versions_is_a_target_too(here: Path) -> None:
     (here / "r.txt").write_text("numpy==2.0.0\n")
     done = run("check", "lock:r.txt", cwd=here)
@@ -86,6 +96,7 @@ def test_a_list_of_versions_is_a_target_too(here: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("check", "lockfiles/h100.toml"), "write lock:"),
         (("check", "lock:"), "does not exist"),
         (("check", "lock:h200"), "envdoctor lock h200"),
         (("check", "lock:../../etc/passwd"), "there is no lock"),

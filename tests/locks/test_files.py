@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -156,6 +160,49 @@ def test_a_kill_between_the_two_files_leaves_the_old_lock_or_one_that_is_found_o
             files.read(str(tmp_path / "h100.toml"))
     files.write(h100(), str(tmp_path))
     assert files.read(str(tmp_path / "h100.toml")) == h100()
+
+
+KILLED = """
+import sys
+from envdoctor.locks import files
+from tests.locks.sample import h100, small
+print("ready", flush=True)
+while True:
+    for lock in (h100(), small()):
+        files.write(lock, sys.argv[1])
+"""
+
+
+def test_kill_9_at_any_moment_leaves_a_lock_or_one_that_is_found_out(tmp_path: Path) -> None:
+    whole = 0
+    for moment in range(8):
+        with subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == b"ready\n"
+            time.sleep(0.05 + 0.013 * moment)
+            child.kill()
+        assert (tmp_path / "h100.txt").exists() or not (tmp_path / "h100.toml").exists()
+        try:
+            found = files.read(str(tmp_path / "h100.toml"))
+        except UserError as error:
+            assert "is not the file that" in error.what or "there is no lock" in error.what  # noqa: PT017 - either is right
+            continue
+        assert found in (h100(), small())
+        whole += 1
+    assert whole
+    files.write(small(), str(tmp_path))
+    assert files.read(str(tmp_path / "h100.toml")) == small()
+    assert sorted(os.listdir(tmp_path)) == ["h100.toml", "h100.txt"]
+
+
+def test_two_writers_do_not_mix_their_files(tmp_path: Path) -> None:
+    files.write(small(), str(tmp_path))
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with pytest.raises(UserError, match="another envdoctor is writing"):
+        files.write(h100(), str(tmp_path))
+    os.close(handle)
+    assert files.read(str(tmp_path / "h100.toml")) == small()
 
 
 def test_a_first_write_that_was_cut_off_is_told_as_such(tmp_path: Path) -> None:

@@ -32,9 +32,11 @@ def test_the_text_is_read_back() -> None:
         ('python = "3.12"\n', "", "assumes"),
         ('glibc = "2.35"', 'glibc = "2.35\\n"', "assumes.glibc"),
         ('base_image = "nvidia', 'base_image = "--privileged nvidia', "assumes.base_image"),
+        ('verdict = "clean"', 'verdict = "clean\\u001b[2J"', "verdict"),
+        ('why = "vllm', 'why = "\\u202evllm', "bounds"),
         ('day = "2026-11-25"', 'day = "today"', "made.day"),
-        ('"trl==1.16.0"]', '"trl @ https://u:secret@example.invalid/x.whl"]', "entry 2 has an address"),
-        ('"trl==1.16.0"]', '"--index-url=https://u:secret@example.invalid"]', "entry 2 is no requirement"),
+        ('"trl==1.16.0"', '"trl @ https://u:secret@example.invalid/x.whl"', "entry 2 has an address"),
+        ('"trl==1.16.0"', '"--index-url=https://u:secret@example.invalid"', "entry 2 is no requirement"),
         ('vllm = "0.31.0"\n', 'vllm = "0.30.0"\n', "[stack] says vllm 0.30.0"),
         ("packages = 4", "packages = 5", "[size]"),
         ("download_bytes = 860404462", "download_bytes = 1", "[size]"),
@@ -66,6 +68,7 @@ def test_a_wrong_value_is_refused_and_named(before: str, after: str, said: str) 
         b"a.b = 1\na.b = 2",
         b"format = 1",
         b"\x00",
+        b"a." * 500_000 + b"a = 1",
     ],
 )
 def test_what_is_no_lock_is_refused(document: bytes) -> None:

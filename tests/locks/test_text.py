@@ -104,5 +104,5 @@ def test_a_requirements_file_by_itself_is_a_list_without_a_machine(tmp_path: Pat
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "requirements.txt"
     path.write_bytes(b"#" * (files.MAX_LOCK_BYTES + 1))
-    with pytest.raises(UserError, match="larger than 4 MiB"):
+    with pytest.raises(UserError, match="larger than 1 MiB"):
         files.read_requirements(str(path))
