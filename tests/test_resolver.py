@@ -121,7 +121,12 @@ def test_a_password_is_sent_to_the_index_and_stands_in_no_command_and_no_message
 ) -> None:
     commands: list[tuple[str, ...]] = []
     run = resolver._run
-    monkeypatch.setattr(resolver, "_run", lambda command, index: (commands.append(command), run(command, index))[1])
+
+    def overheard(command: tuple[str, ...], index: resolver.Index) -> tuple[int, str]:
+        commands.append(command)
+        return run(command, index)
+
+    monkeypatch.setattr(resolver, "_run", overheard)
     wheelhouse.add("engine", "2.0", "lib<1")
     wheelhouse.add("lib", "1.0")
     secret = resolver.Index(default=wheelhouse.index.url.replace("://", "://me:hunter2@"))

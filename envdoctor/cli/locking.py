@@ -21,6 +21,7 @@ def run_lock(target: str, ask: Ask, *, form: str, output: str, data: str | None,
     from envdoctor.cli.matrix.options import today  # noqa: PLC0415
     from envdoctor.cli.output import emit, width  # noqa: PLC0415
     from envdoctor.locks.making import make  # noqa: PLC0415
+    from envdoctor.locks.wheels import measured  # noqa: PLC0415
     from envdoctor.overlay import opened  # noqa: PLC0415
     from envdoctor.render.locks import page  # noqa: PLC0415
     from envdoctor.session import passed_over, shown  # noqa: PLC0415
@@ -30,7 +31,7 @@ def run_lock(target: str, ask: Ask, *, form: str, output: str, data: str | None,
     wanted = profile(target)
     matrix = opened(data, os.environ)
     previous, damage = _previous(wanted.name, output)
-    made = make(wanted, ask, matrix, today=today(), previous=previous, measure=_measure(), tell=_tell)
+    made = make(wanted, ask, matrix, today=today(), previous=previous, measure=measured, tell=_tell)
     paths = () if check else _written(made, form, output)
     notes = (*made.notes, *([damage] if damage else []), *passed_over(matrix))
     seconds = time.monotonic() - started
@@ -43,14 +44,6 @@ def run_lock(target: str, ask: Ask, *, form: str, output: str, data: str | None,
 
 def _tell(line: str) -> None:
     click.echo(line, err=True)
-
-
-def _measure():  # type: ignore[no-untyped-def]  # noqa: ANN202
-    try:
-        from envdoctor.locks.wheels import measured  # noqa: PLC0415
-    except ImportError:
-        return None
-    return measured
 
 
 def _previous(target: str, folder: str) -> tuple[Lock | None, str]:

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from envdoctor.claims import admits, exact_pin, specifier
 from envdoctor.locks.document import Bound
-from envdoctor.locks.stated import is_open, later_cap, later_need, release_of, stated
+from envdoctor.locks.stated import is_open, later_caps, later_need, release_of, stated
 from envdoctor.pins import satisfiable
 from envdoctor.suppose import known_pins
 from envdoctor.views import ENGINES, TRAINERS
@@ -131,9 +131,9 @@ def _of_later_caps(name: str, version: Version, matrix: Matrix, python: str) -> 
     release = None if package is None else release_of(package, version)
     if package is None or release is None:
         return
-    for other, spec in stated(package, release, python).items():
-        cap = later_cap(package, version, other, python) if is_open(spec) else None
-        if cap is None or _measured(name, version, other, cap, matrix) or not satisfiable((str(spec), cap.specifier)):
+    ranges = {other: spec for other, spec in stated(package, release, python).items() if is_open(spec)}
+    for other, cap in later_caps(package, version, ranges, python).items():
+        if _measured(name, version, other, cap, matrix) or not satisfiable((str(ranges[other]), cap.specifier)):
             continue
         why = f"{name} {version} sets no upper end; {cap.release.version}, the first release after it that does, states this one"
         yield Bound(package=other, specifier=cap.specifier, why=why, source=_source(name, cap), basis=LATER_CAP)

@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from envdoctor.locks.judging import Judged
     from envdoctor.locks.wheels import Measured
     from envdoctor.matrix import Matrix
-    from envdoctor.resolver import Pinned
+    from envdoctor.resolver import File, Pinned
     from envdoctor.targets import Profile
 
     Tell = Callable[[str], None]
-    Measure = Callable[[Iterable[Pinned], Tell], Mapping[str, Measured]]
+    Measure = Callable[[Mapping[str, File], Callable[[int, int], None]], Mapping[str, Measured]]
 
+TOLD_EVERY = 50
 ROUNDS = 8
 """Resolutions until the bounds must have settled; three are the most that was seen."""
 
@@ -265,17 +266,20 @@ class _Making:
             name=pin.name, version=pin.version, file=file.name, sha256=file.sha256 or "", size_bytes=file.size_bytes
         )
 
+    def _counted(self, done: int, of_all: int) -> None:
+        if done % TOLD_EVERY == 0 and done < of_all:
+            self.tell(f"  {done} of {of_all}")
+
     def _measured(self, lock: Lock, pins: tuple[Pinned, ...], known: Mapping[str, LockedPackage], measure: Measure) -> Lock:
         """The lock with the sizes of its files; what the previous lock knows of the same file is not read again."""
-        files = {one.name: one.file for one in lock.packages}
-        unknown = [
-            msgspec.structs.replace(one, files=tuple(file for file in one.files if file.name == files[one.name]))
-            for one, package in zip(pins, lock.packages, strict=True)
-            if package.sha256 not in known
-        ]
+        unknown = {
+            pin.name: next(file for file in pin.files if file.name == one.file)
+            for pin, one in zip(pins, lock.packages, strict=True)
+            if one.sha256 not in known
+        }
         if unknown:
             self.tell(f"reading the sizes of {len(unknown)} files ...")
-        sizes = measure(unknown, self.tell) if unknown else {}
+        sizes = measure(unknown, self._counted) if unknown else {}
         packages = []
         for one in lock.packages:
             before, now = known.get(one.sha256), sizes.get(one.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -10,7 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from envdoctor.rows import Package, Release
 
@@ -29,6 +30,17 @@ class Cap(NamedTuple):
 
 def stated(package: Package, release: Release, python: str) -> dict[str, SpecifierSet]:
     """What one release requires without any extra on Linux x86_64 under that Python ("3.12"), by normalized name."""
+    found: dict[str, SpecifierSet] = {}
+    for line in package.requires(release):
+        name, spec = _read(line, python)
+        if name:
+            found[name] = found[name] & spec if name in found else spec
+    return found
+
+
+@lru_cache(maxsize=16384)
+def _read(line: str, python: str) -> tuple[str, SpecifierSet]:
+    """Name and range of a requirement that counts there; an empty name for any other line."""
     environment = {
         "implementation_name": "cpython",
         "implementation_version": f"{python}.0",
@@ -43,17 +55,12 @@ def stated(package: Package, release: Release, python: str) -> dict[str, Specifi
         "sys_platform": "linux",
         "extra": "",
     }
-    found: dict[str, SpecifierSet] = {}
-    for line in package.requires(release):
-        try:
-            requirement = Requirement(line)
-            counts = requirement.marker is None or requirement.marker.evaluate(environment)
-        except (InvalidRequirement, ValueError, KeyError):
-            continue  # old metadata has lines that no installer reads either
-        if counts:
-            name = canonicalize_name(requirement.name)
-            found[name] = found.get(name, SpecifierSet()) & requirement.specifier
-    return found
+    try:
+        requirement = Requirement(line)
+        counts = requirement.marker is None or requirement.marker.evaluate(environment)
+    except (InvalidRequirement, ValueError, KeyError):
+        return "", SpecifierSet()  # old metadata has lines that no installer reads either
+    return canonicalize_name(requirement.name) if counts else "", requirement.specifier
 
 
 def is_open(spec: SpecifierSet) -> bool:
@@ -73,13 +80,15 @@ def later(package: Package, version: Version) -> Iterator[Release]:
     yield from sorted((one for one in rows if not Version(one.version).is_prerelease), key=lambda one: Version(one.version))
 
 
-def later_cap(package: Package, version: Version, name: str, python: str) -> Cap | None:
-    """The cap on ``name`` of the first release after ``version`` that states one."""
+def later_caps(package: Package, version: Version, names: Collection[str], python: str) -> dict[str, Cap]:
+    """For each of the names the cap of the first release after ``version`` that states one."""
+    found: dict[str, Cap] = {}
     for release in later(package, version):
-        clauses = [str(one) for one in stated(package, release, python).get(name, SpecifierSet()) if one.operator in CAPS]
-        if clauses:
-            return Cap(",".join(sorted(clauses)), release)
-    return None
+        for name, spec in stated(package, release, python).items():
+            clauses = [str(one) for one in spec if one.operator in CAPS] if name in names and name not in found else []
+            if clauses:
+                found[name] = Cap(",".join(sorted(clauses)), release)
+    return found
 
 
 def later_need(package: Package, version: Version, name: str, python: str) -> Cap | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,8 @@ def page(
         checked: nothing was to be written (--check).
     """
     lines = [one for line in _lines(made, previous, paths, checked=checked, seconds=seconds) for one in _wrapped(line, width)]
-    lines += ["", *(one for note in notes for one in _wrapped(f"note: {note}", width))] if notes else []
+    lines += [one for note in notes for one in _wrapped(f"note: {note}", width)]
+    lines += ["next:", *(f"  {one}" for one in _next(made, paths, checked=checked))]  # not wrapped, to be copied
     return "".join(f"{harmless(line)}\n" for line in lines)
 
 
@@ -69,11 +71,19 @@ def _lines(made: Made, previous: Lock | None, paths: tuple[str, ...], *, checked
     if checked:
         otherwise = "is not what would be made" if previous is not None else "is not there, or not readable"
         yield f"the lock on disk {'is what would be made' if made.same else otherwise}"
-        if not made.same:
-            yield f"next: envdoctor lock {lock.target}"
         return
     yield f"{'unchanged' if made.same else 'written'}: {', '.join(paths)}"
-    yield f"next: envdoctor check lock:{lock.target}, and on the machine: uv pip install --require-hashes -r {paths[0]}"
+
+
+def _next(made: Made, paths: tuple[str, ...], *, checked: bool) -> tuple[str, ...]:
+    target = made.lock.target
+    if checked:
+        return (f"envdoctor {'check lock:' if made.same else 'lock '}{target}",)
+    usual = paths[1] == f"lockfiles/{target}.toml"
+    return (
+        f"envdoctor check lock:{target if usual else shlex.quote(paths[1])}",
+        f"uv pip install --require-hashes -r {shlex.quote(paths[0])}",
+    )
 
 
 def _times(rounds: int) -> str:
@@ -99,7 +109,7 @@ def _changes(lock: Lock, previous: Lock) -> Iterator[str]:
     before = {one.name: one.version for one in previous.packages}
     after = {one.name: one.version for one in lock.packages}
     changes = [
-        f"{name} {before.get(name, 'new,')} -> {after.get(name, 'gone')}" if name in before else f"{name} {after[name]} (new)"
+        f"{name} {before[name]} -> {after.get(name, 'gone')}" if name in before else f"{name} {after[name]} (new)"
         for name in sorted(before.keys() | after.keys())
         if before.get(name) != after.get(name)
     ]
