@@ -206,7 +206,9 @@ def find_interpreter(path: str) -> str:
             else "Give the environment's folder (the one with pyvenv.cfg or conda-meta in it) or an interpreter.",
         )
     if os.path.exists(path) and not os.access(path, os.X_OK):
-        raise UserError(f"{path} is not a program: it may not be executed", f"For a probe document write saved:{path}")
+        kind = "lock" if path.endswith((".txt", ".toml")) else "saved"
+        hint = f"For a {'list of versions or a lock' if kind == 'lock' else 'probe document'} write {kind}:{path}"
+        raise UserError(f"{path} is not a program: it may not be executed", hint)
     return path
 
 
