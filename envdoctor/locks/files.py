@@ -155,7 +155,11 @@ def read(path_or_name: str, folder: str = FOLDER) -> Lock:
                 f"{one} cannot be read: {error.strerror or error}",
                 "A lock is two files, NAME.txt and NAME.toml; `envdoctor lock TARGET` writes both.",
             ) from error
-    return _parsed(pair[0], pair[1], toml)
+    lock = _parsed(pair[0], pair[1], toml)
+    if TARGET.fullmatch(path_or_name) and lock.target != path_or_name:
+        hint = f"Name a copy by its path, lock:{toml}, or make its own: envdoctor lock {path_or_name}"
+        raise UserError(f"{toml} is a lock of {lock.target}, not of {path_or_name}", hint)
+    return lock
 
 
 def locate(path_or_name: str, folder: str = FOLDER) -> str:
