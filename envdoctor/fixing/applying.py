@@ -71,8 +71,11 @@ def apply(python: str, prefix: str, repair: Repair, recheck: Recheck, tell: Tell
         )
         try:
             journals.begin(place, fresh)
-        except OSError as error:
+        except (OSError, UserError) as error:
             journals.mend(place)
+            journals.sweep(place, lock.root_mtime_ns)
+            if isinstance(error, UserError):
+                raise
             hint = "Free space there, or let the owner of the environment run this. Nothing was touched."
             raise UserError(f"{prefix} cannot be written to: {error.strerror}", hint) from error
         return through(Work(place, fresh, recheck, tell, index, lock, breaking))

@@ -24,7 +24,7 @@ class Home(NamedTuple):
     saved: Path
     before: dict[str, Seen]
     url: str
-    index: Index
+    server: Index
 
     @property
     def python(self) -> str:

@@ -53,6 +53,8 @@ class Ground(NamedTuple):
     plan: Path
     steps: list[str]
     """Of a repair that nothing befalls."""
+    said: dict[str, Any]
+    """What it said."""
 
     def now(self) -> dict[str, Seen]:
         """What is there, but for our own folder."""
@@ -78,11 +80,11 @@ def ground(
     status, said = drive("apply", plan)
     assert (status, said["outcome"]) == (0, "repaired"), said
     repaired = world.timeless(world.seen(prefix, leave_out=(".envdoctor", ".lock")))
-    return Ground(prefix, saved, before, repaired, plan, said["steps"])
+    return Ground(prefix, saved, before, repaired, plan, said["steps"], said)
 
 
-def points(steps: list[str], count: int, seed: int) -> list[Point]:
-    """Seeded points, the same number in each phase; where uv works, a share of them while it does."""
+def points(steps: list[str], count: int, seed: int, uv_s: float = 0.06) -> list[Point]:
+    """Seeded points, the same number in each phase; where uv works, half of them while it does (up to ``uv_s`` after its start)."""
     chance = random.Random(seed)  # noqa: S311 - a choice of tests
     bounds = [0, *(number + 1 for number, step in enumerate(steps) if step == "journal"), len(steps)]
     spans = {phase: range(first, last) for phase, first, last in zip(PHASES, bounds[:-1], bounds[1:], strict=True)}
@@ -93,11 +95,11 @@ def points(steps: list[str], count: int, seed: int) -> list[Point]:
         span = spans[phase]
         # while uv works: it stages (downloads, unpacks), asks for the freeze, and uninstalls
         programs = [step for step in span if steps[step] == "subprocess.Popen"]
-        if programs and chance.random() < 0.5:  # noqa: PLR2004
-            death = f"{chance.choice(programs)}+{chance.uniform(0.002, 0.06):.4f}"
+        if programs and chance.random() < 0.5:
+            death = f"{chance.choice(programs)}+{chance.uniform(0.002, uv_s):.4f}"
         else:
             death = str(chance.choice(span))
-        again = chance.random() if chance.random() < 0.4 else None  # noqa: PLR2004
+        again = chance.random() if chance.random() < 0.4 else None
         found.append(Point(phase, death, chance.choice(("undo", "resume")), again))
     return found
 
@@ -108,7 +110,8 @@ def attempt(where: Ground, point: Point) -> Tried:
     world.again(where.saved, where.prefix)
     status, _ = drive("apply", where.plan, point.death)
     second_killed = False
-    status_then, said = -signal.SIGKILL, {}
+    status_then: int = -signal.SIGKILL
+    said: dict[str, Any] = {}
     if point.again is not None:
         # how many steps it has depends on where the first was killed: those of an apply are about as many
         death = str(int(point.again * len(where.steps)))

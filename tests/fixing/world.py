@@ -103,7 +103,7 @@ def decorate(prefix: Path) -> None:
 
 
 def repair(moves: dict[str, tuple[str | None, str | None]] | None = None, *, hashes: dict[str, str] | None = None) -> Repair:
-    """From BEFORE to AFTER, or the moves that are named. ``hashes`` by name replace the right ones."""
+    """From BEFORE to AFTER, or the moves that are named. ``hashes`` by name, blanks between them, replace the right ones."""
     if moves is None:
         names = sorted({*BEFORE, *AFTER})
         moves = {name: (BEFORE.get(name), AFTER.get(name)) for name in names if BEFORE.get(name) != AFTER.get(name)}
@@ -112,16 +112,17 @@ def repair(moves: dict[str, tuple[str | None, str | None]] | None = None, *, has
             Move(name=name, before=before, after=after, why="a test", download_bytes=1000)
             for name, (before, after) in moves.items()
         ),
-        pins=tuple(
-            Pinned(name, after, (File(file_name(name, after), (hashes or {}).get(name) or sha256(name, after), 1000, None, ""),))
-            for name, (_, after) in moves.items()
-            if after is not None
-        ),
+        pins=tuple(pin(name, after, (hashes or {}).get(name)) for name, (_, after) in moves.items() if after is not None),
         mends=(),
         leaves=(),
         commands=(),
         resolved_s=0.0,
     )
+
+
+def pin(name: str, version: str, hashes: str | None) -> Pinned:
+    found = (hashes or sha256(name, version)).split()
+    return Pinned(name, version, tuple(File(file_name(name, version), one, 1000, None, "") for one in found))
 
 
 def again(saved: Path, prefix: Path) -> None:
@@ -131,5 +132,5 @@ def again(saved: Path, prefix: Path) -> None:
     subprocess.run(("cp", "-a", str(saved), str(prefix)), check=True)
 
 
-def index_of(url: str) -> Index:
+def index_of(url: str | None) -> Index:
     return Index(default=url)
