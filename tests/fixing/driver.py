@@ -96,7 +96,7 @@ def main(action: str, plan: str, when: str | None = None) -> int:
         sys.stdout.write(json.dumps({"refused": error.what, "hint": error.hint, "steps": death.steps}) + "\n")
         return 2
     death.armed = False
-    said = {"outcome": done.outcome.value, "why": done.why, "lost": done.lost, "steps": death.steps}
+    said: dict[str, Any] = {"outcome": done.outcome.value, "why": done.why, "lost": done.lost, "steps": death.steps}
     said |= {"seconds": done.seconds, "files": done.files, "copied_bytes": done.copied_bytes, "held_bytes": done.held_bytes}
     sys.stdout.write(json.dumps(said) + "\n")
     return 0
