@@ -42,7 +42,9 @@ class Pending:
             interpreter.stop(self.running.child)
 
 
-def start(target: str | None, *, extras: bool = False, deep_link: str | None = None, names: tuple[str, ...] = ()) -> Pending:
+def start(
+    target: str | None, *, extras: bool = False, deep_link: str | None = None, names: tuple[str, ...] = (), records: bool = False
+) -> Pending:
     """Parse the target and start its probe.
 
     Args:
@@ -50,6 +52,7 @@ def start(target: str | None, *, extras: bool = False, deep_link: str | None = N
         extras: also run compilers, lscpu and nvidia-smi topo.
         deep_link: "all", or distributions by comma whose modules are linked too.
         names: "IMPORTER:EXPORTER" pairs whose names are compared too.
+        records: also hash every installed file and compare it with its RECORD.
 
     Raises:
         UserError: the target or a pair makes no sense.
@@ -59,6 +62,7 @@ def start(target: str | None, *, extras: bool = False, deep_link: str | None = N
         **({"extras": "yes"} if extras else {}),
         **({"deep_link": deep_link} if deep_link else {}),
         **({"name_pairs": _pairs(names)} if names else {}),
+        **({"records": "yes"} if records else {}),
     }
     running = None
     if spec.scheme == "lock" and (deep_link or names):

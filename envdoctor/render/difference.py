@@ -185,14 +185,17 @@ def _why(why_a: str | None, why_b: str | None) -> str:
 
 def _last(difference: Difference, page: Page) -> str:
     only = {side: sum(one.only == side for one in difference.clashes) for side in "ab"}
-    words = [plural(len(difference.packages), "package"), f"{len(difference.traits)} other" if difference.traits else ""]
+    words = [plural(len(difference.packages), "package")] if difference.packages else []
+    if difference.traits:
+        count = len(difference.traits)
+        words.append("1 property" if count == 1 else f"{count} properties")
     words += [f"{plural(count, 'finding')} only in {side.upper()}" for side, count in only.items() if count]
     if difference.shared:
         words.append(f"{plural(difference.shared, 'finding')} in both")
     if difference.untold:
         words.append(f"{len(difference.untold)} not comparable")
     verdict = "nothing differs" if difference.same else "different"
-    text = f"{verdict}: {', '.join(word for word in words if word)}"
+    text = f"{verdict}: {', '.join(words)}" if words else verdict
     return "\n".join(painted(line, "good" if difference.same else "warning", page) for line in wrapped(text, page, "", "  "))
 
 

@@ -1,0 +1,369 @@
+"""Whether an installed environment is what its lock says: packages, builds, files, interpreter, machine. Pure.
+
+What could not be told is told as such: a lock without digests cannot say which build of a version is installed.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from envdoctor.compare import How, direction, minor
+from envdoctor.facts import NotObserved, Unknown
+from envdoctor.locks.document import Lock
+from envdoctor.requirements import in_stack
+from envdoctor.views import distributions, driver_version, metadata_path, normalized, parsed, virtual
+from envdoctor.wording import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sized
+
+    from envdoctor.facts import Distribution, Facts
+    from envdoctor.leaf import Leaf
+    from envdoctor.locks.document import Listed, LockedPackage
+
+INSTALLERS = ("pip", "setuptools", "wheel", "uv", "distribute")
+OURSELVES = "envdoctor"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class Recorded(Protocol):
+    """What of an installed distribution's RECORD and files is asked here; paths as RECORD has them, counts of all of them."""
+
+    @property
+    def name(self) -> str:
+        """Normalized."""
+
+    @property
+    def digest(self) -> str | None:
+        """As ``LockedPackage.record``; None where it cannot be made."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The first files that RECORD lists and that are not there."""
+
+    @property
+    def missing_count(self) -> int:
+        """Of all of them."""
+
+    @property
+    def altered(self) -> tuple[str, ...]:
+        """The first files whose bytes are not those that RECORD hashes."""
+
+    @property
+    def altered_count(self) -> int:
+        """Of all of them."""
+
+
+class What(enum.Enum):
+    """In which way the environment departs from the lock; in the order of the page."""
+
+    PYTHON = "python"
+    VERSION = "version"
+    BUILD = "build"
+    """The same version, built another time or for something else."""
+    MISSING = "missing"
+    EXTRA = "extra"
+    FILES = "files"
+    """Files that were edited or deleted after the installation."""
+    DRIVER = "driver"
+    GPU = "gpu"
+    GLIBC = "glibc"
+
+
+class Departure(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is not as locked."""
+
+    what: What
+    name: str
+    """The package, normalized; or driver, GPU, C library, Python."""
+    locked: str | None
+    """What the lock says; None where it has no such package."""
+    found: str | None
+    """What is here; None where it is not."""
+    says: str
+    """What of it, in a few words, where the two values do not say it."""
+    via: str
+    """Where it was read."""
+
+
+class Untold(msgspec.Struct, frozen=True):
+    """What could not be told, and why."""
+
+    question: str
+    why: str
+
+
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """How an environment departs from a lock."""
+
+    departures: tuple[Departure, ...]
+    """What counts, by :class:`What`, the training stack first."""
+    mild: tuple[Departure, ...]
+    """What is not in the lock by its nature (installers, envdoctor, the user's own project) or newer than it assumes."""
+    untold: tuple[Untold, ...]
+    locked: int
+    """Packages of the lock."""
+    as_locked: int
+    """Of these, installed in that version."""
+    proven: int
+    """Of these, known to be that very build with its files untouched."""
+
+
+def drift(sought: Lock | Listed, facts: Facts, records: Leaf[tuple[Recorded, ...]]) -> Drift:
+    """Compare.
+
+    Args:
+        sought: the lock, or a list of exact versions, which assumes no machine.
+        facts: of the environment.
+        records: what the probe read of RECORD and the files.
+    """
+    found: list[Departure] = []
+    mild: list[Departure] = []
+    untold: list[Untold] = []
+    if isinstance(sought, Lock):
+        for one in _machine(sought, facts):
+            if isinstance(one, Untold):
+                untold.append(one)
+            else:
+                (mild if _above(one) else found).append(one)
+    as_locked, proven = 0, 0
+    try:
+        present = distributions(facts)
+    except NotObserved as lack:
+        untold.append(Untold("which packages are installed", lack.why))
+    else:
+        versions = tuple(_versions(sought, present))
+        extras, gentle = _extras(sought, present)
+        builds = _Builds(sought, present, records)
+        found += (*versions, *extras, *builds.departures)
+        mild += gentle
+        untold += builds.untold
+        as_locked, proven = builds.as_locked, builds.proven
+    order = tuple(What)
+    found.sort(key=lambda one: (order.index(one.what), not in_stack(one.name), one.name))
+    return Drift(
+        departures=tuple(found),
+        mild=tuple(mild),
+        untold=tuple(untold),
+        locked=len(sought.packages),
+        as_locked=as_locked,
+        proven=proven,
+    )
+
+
+def _versions(sought: Lock | Listed, present: Mapping[str, Distribution]) -> Iterator[Departure]:
+    for one in sought.packages:
+        here = present.get(one.name)
+        if here is None:
+            yield Departure(what=What.MISSING, name=one.name, locked=one.version, found=None, says="", via="not installed")
+            continue
+        how = direction(one.version, here.version)
+        if how is None:
+            continue
+        what = What.BUILD if how is How.BUILD else What.VERSION
+        says = how.value if how in {How.NEWER, How.OLDER} else ""
+        yield Departure(what=what, name=one.name, locked=one.version, found=here.version, says=says, via=metadata_path(here))
+
+
+def _extras(sought: Lock | Listed, present: Mapping[str, Distribution]) -> tuple[list[Departure], list[Departure]]:
+    """What is installed and not locked: what counts, and what is mild."""
+    locked = {one.name for one in sought.packages}
+    ours = _brought_by(OURSELVES, present)
+    counted: list[Departure] = []
+    mild: list[Departure] = []
+    for name, one in present.items():
+        if name in locked:
+            continue
+        says = ""
+        if name in INSTALLERS:
+            says = "an installer, which environments are made with"
+        elif name in ours:
+            says = "envdoctor itself" if name == OURSELVES else "envdoctor needs it"
+        elif one.direct_url is not None and one.direct_url.editable:
+            says = "a working copy of yours (editable), which no lock can hold"
+        extra = Departure(what=What.EXTRA, name=name, locked=None, found=one.version, says=says, via=metadata_path(one))
+        (mild if says else counted).append(extra)
+    return counted, mild
+
+
+def _brought_by(name: str, present: Mapping[str, Distribution]) -> set[str]:
+    """The installed packages that it needs, itself among them; what only an extra asks for is not needed."""
+    waiting, found = [name] if name in present else [], set()
+    while waiting:
+        one = waiting.pop()
+        if one in found:
+            continue
+        found.add(one)
+        for line in present[one].requires:
+            asked = _NAME.match(line.strip())
+            if asked is not None and "extra ==" not in line and normalized(asked[0]) in present:
+                waiting.append(normalized(asked[0]))
+    return found
+
+
+class _Builds:
+    """Which installed packages are the locked build, untouched."""
+
+    def __init__(self, sought: Lock | Listed, present: Mapping[str, Distribution], records: Leaf[tuple[Recorded, ...]]) -> None:
+        self.departures: list[Departure] = []
+        self.untold: list[Untold] = []
+        same = [one for one in sought.packages if one.name in present and _same(one.version, present[one.name].version)]
+        self.as_locked, self.proven = len(same), 0
+        if isinstance(records, Unknown):
+            self.untold.append(Untold("whether files were edited or deleted, and which builds are installed", records.why))
+            return
+        checked: dict[str, Recorded] = {}
+        for record in records.value:
+            checked.setdefault(normalized(record.name), record)
+        locked = {one.name: one for one in sought.packages} if isinstance(sought, Lock) else {}
+        versions = {one.name for one in same}
+        for name, one in present.items():
+            if name in checked:
+                self._files(one, checked[name], records.via)
+        unread = sorted(versions - checked.keys())
+        if unread:
+            self.untold.append(Untold(f"whether the files of {_some(unread)} are as installed", "no RECORD of theirs was read"))
+        self._digests([locked[name] for name in sorted(versions & locked.keys() & checked.keys())], checked, present, records.via)
+        if not locked and versions:
+            why = "a list of versions says nothing of builds; a lock of `envdoctor lock` does"
+            told = f"whether {plural(len(versions), 'package')} {_are(versions)} the build that was meant"
+            self.untold.append(Untold(told, why))
+
+    def _files(self, here: Distribution, record: Recorded, via: str) -> None:
+        parts = [
+            f"{count} {word}: {_paths(paths, count)}"
+            for count, word, paths in (
+                (record.altered_count, "edited", record.altered),
+                (record.missing_count, "deleted", record.missing),
+            )
+            if count
+        ]
+        if parts:
+            name, says = normalized(here.name), "; ".join(parts)
+            self.departures.append(
+                Departure(
+                    what=What.FILES, name=name, locked=None, found=here.version, says=says, via=f"{via}, {here.metadata_dir}"
+                )
+            )
+
+    def _digests(
+        self, same: list[LockedPackage], checked: Mapping[str, Recorded], present: Mapping[str, Distribution], via: str
+    ) -> None:
+        edited = {one.name for one in self.departures}
+        without = [one.name for one in same if one.record is None]
+        unmade = [one.name for one in same if one.record is not None and checked[one.name].digest is None]
+        for one in same:
+            digest = checked[one.name].digest
+            if one.record is None or digest is None:
+                continue
+            if digest == one.record:
+                self.proven += one.name not in edited
+                continue
+            says = f"its RECORD is not that of {one.file}"
+            departure = Departure(
+                what=What.BUILD,
+                name=one.name,
+                locked=f"{one.version} (RECORD {one.record[:SHORT]})",
+                found=f"{present[one.name].version} (RECORD {digest[:SHORT]})",
+                says=says,
+                via=via,
+            )
+            self.departures.append(departure)
+        for names, why in (
+            (without, "the lock has no digest of the RECORD of their files"),
+            (unmade, "no digest of their RECORD could be made"),
+        ):
+            if names:
+                self.untold.append(Untold(f"whether {_some(names)} {_are(names)} the locked build", why))
+
+
+SHORT = 12
+"""Digits of a digest on the page."""
+NAMED = 6
+
+
+def _some(names: list[str]) -> str:
+    """``a, b and 3 more``; sorted, bounded."""
+    return ", ".join(names) if len(names) <= NAMED else f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+
+
+def _are(names: Sized) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _paths(paths: tuple[str, ...], count: int) -> str:
+    shown = ", ".join(paths[:NAMED])
+    rest = count - min(len(paths), NAMED)
+    return f"{shown} and {rest} more" if shown and rest > 0 else shown or "which is not told"
+
+
+def _same(locked: str, here: str) -> bool:
+    return direction(locked, here) is None
+
+
+def _above(one: Departure) -> bool:
+    """A GPU newer than the lock's is no drift by itself: whether the stack has code for it is for the rules."""
+    return one.what is What.GPU and one.says == ABOVE
+
+
+ABOVE = "newer than the lock was judged for; `envdoctor check` of the environment says whether its packages have code for it"
+
+
+def _machine(lock: Lock, facts: Facts) -> Iterator[Departure | Untold]:
+    """The interpreter and the machine, against what the lock assumes."""
+    python = facts.python
+    if isinstance(python, Unknown):
+        yield Untold(f"whether the interpreter is Python {lock.python}", python.why)
+    elif minor(python.value.version) != minor(lock.python):
+        found = python.value.version
+        yield Departure(what=What.PYTHON, name="Python", locked=lock.python, found=found, says="", via=python.via)
+    libc = facts.host.libc
+    if isinstance(libc, Unknown):
+        yield Untold(f"whether the C library is glibc {lock.glibc} or newer", libc.why)
+    elif libc.value.name != "glibc" or _below(libc.value.version, lock.glibc):
+        found = f"{libc.value.name} {libc.value.version}"
+        yield Departure(what=What.GLIBC, name="C library", locked=f"glibc {lock.glibc}", found=found, says="", via=libc.via)
+    if lock.gpu is not None:
+        yield from _gpu(lock, facts)
+
+
+def _gpu(lock: Lock, facts: Facts) -> Iterator[Departure | Untold]:
+    driver = driver_version(facts)
+    if lock.driver_floor is not None:
+        if isinstance(driver, Unknown):
+            yield Untold(f"whether the driver is {lock.driver_floor} or newer", driver.why)
+        elif driver.value is None or _below(driver.value, lock.driver_floor):
+            yield Departure(
+                what=What.DRIVER, name="driver", locked=lock.driver_floor, found=driver.value, says="", via=driver.via
+            )
+    if lock.compute_capability is None:
+        return
+    lowest = virtual(facts, "__sm")
+    wanted = parsed(lock.compute_capability)
+    if isinstance(lowest, Unknown):
+        yield Untold(f"whether the GPU is of compute capability {lock.compute_capability}", lowest.why)
+    elif wanted is None or lowest.value != wanted:
+        above = lowest.value is not None and wanted is not None and lowest.value > wanted
+        yield Departure(
+            what=What.GPU,
+            name="GPU",
+            locked=f"{lock.gpu} (compute capability {lock.compute_capability})",
+            found=None if lowest.value is None else f"compute capability {lowest.value}",
+            says=ABOVE if above else "",
+            via=lowest.via,
+        )
+
+
+def _below(found: str, floor: str) -> bool:
+    """Whether the version is lower; one that cannot be read is taken as lower, since nothing speaks for it."""
+    here, least = parsed(found), parsed(floor)
+    return here is None or (least is not None and here < least)
+
+
+def packages_of(found: Drift, *kinds: What) -> tuple[str, ...]:
+    """Names of the packages that depart so, in the order of the page, each once."""
+    return tuple(dict.fromkeys(one.name for one in found.departures if one.what in kinds))
