@@ -155,9 +155,16 @@ def _packages(a: Facts, b: Facts) -> tuple[tuple[PackageChange, ...], tuple[Unto
         for name in before.keys() | after.keys()
         if (change := _package(name, before.get(name), after.get(name))) is not None
     ]
-    rank = {name: place for place, name in enumerate(FIRST)}
-    found.sort(key=lambda one: (not one.stack, rank.get(one.name, len(rank)), one.name.startswith("nvidia-"), one.name))
+    found.sort(key=lambda one: place(one.name))
     return tuple(found), ()
+
+
+_RANK = {name: number for number, name in enumerate(FIRST)}
+
+
+def place(name: str) -> tuple[bool, int, bool, str]:
+    """Sorts packages for a page: torch, engines and trainers, the rest of the stack, NVIDIA's wheels, everything else."""
+    return not in_stack(name), _RANK.get(name, len(_RANK)), name.startswith("nvidia-"), name
 
 
 def _package(name: str, a: Distribution | None, b: Distribution | None) -> PackageChange | None:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from envdoctor.compare import How, direction, minor
+from envdoctor.compare import How, direction, minor, place
 from envdoctor.facts import NotObserved, Unknown
 from envdoctor.locks.document import Lock
-from envdoctor.requirements import in_stack
 from envdoctor.views import distributions, driver_version, metadata_path, normalized, parsed, virtual
 from envdoctor.wording import plural
 
@@ -144,7 +143,7 @@ def drift(sought: Lock | Listed, facts: Facts, records: Leaf[tuple[Recorded, ...
         untold += builds.untold
         as_locked, proven = builds.as_locked, builds.proven
     order = tuple(What)
-    found.sort(key=lambda one: (order.index(one.what), not in_stack(one.name), one.name))
+    found.sort(key=lambda one: (order.index(one.what), place(one.name)))
     return Drift(
         departures=tuple(found),
         mild=tuple(mild),

@@ -81,7 +81,7 @@ MAY_IMPORT = {
     "stack": {"facts", "findings", "views", "wording"},
     "traits": {"facts", "leaf", "stack", "views"},
     "compare": {"check", "diagnose", "examine", "facts", "findings", "matrix", "requirements", "traits", "views"},
-    "drift": {"compare", "facts", "leaf", "locks", "requirements", "views", "wording"},
+    "drift": {"compare", "facts", "leaf", "locks", "views", "wording"},
     "realign": {"drift", "facts", "locks", "views"},
     "notes": {"claims", "facts", "findings", "matrix", "rows", "views"},
     "stacks": {"facts", "claims", "matrix", "notes", "rows", "architectures", "pins"},

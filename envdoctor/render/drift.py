@@ -132,12 +132,12 @@ def _steps(steps: tuple[Step, ...], page: Page) -> Iterator[str]:
 
 def _last(found: Drift, subject: Subject, page: Page) -> Iterator[str]:
     if found.as_locked:
-        told = f"{plural(found.proven, 'package')} of {found.locked} proven to be the locked build, untouched"
-        yield from wrapped(f"{found.as_locked} of {found.locked} locked packages are in their version; {told}", page, "", "  ")
+        told = f", {found.proven} of them proven to be the locked build with its files untouched" if found.proven else ""
+        yield from wrapped(f"{found.as_locked} of {found.locked} locked packages are here in their version{told}", page, "", "  ")
     yield "next: whether the environment itself is healthy"
     yield painted(f"        {shell(subject.next_command)}", "bold", page)
     counts = {kind: sum(one.what is kind for one in found.departures) for kind in What}
-    words = [f"{count} {SHORT[kind]}" for kind, count in counts.items() if count]
+    words = [f"{count} {SHORT[kind]}" if kind in PACKAGES else SHORT[kind] for kind, count in counts.items() if count]
     if found.untold:
         words.append(plural(len(found.untold), "open question"))
     verdict = "drift" if found.departures else "nothing drifted" if found.untold else "no drift"
@@ -146,15 +146,16 @@ def _last(found: Drift, subject: Subject, page: Page) -> Iterator[str]:
         yield painted(line, "error" if found.departures else "good", page)
 
 
+PACKAGES = frozenset({What.VERSION, What.BUILD, What.MISSING, What.EXTRA, What.FILES})
 SHORT = {
-    What.PYTHON: "other Python",
-    What.VERSION: "other version",
-    What.BUILD: "other build",
+    What.PYTHON: "another Python",
+    What.VERSION: "in another version",
+    What.BUILD: "of another build",
     What.MISSING: "missing",
     What.EXTRA: "not in the lock",
     What.FILES: "edited or deleted",
     What.DRIVER: "driver too old or absent",
-    What.GPU: "other GPU or none",
+    What.GPU: "another GPU or none",
     What.GLIBC: "C library too old",
 }
 
