@@ -41,6 +41,14 @@ class Recorded(Protocol):
         """As ``LockedPackage.record``; None where it cannot be made."""
 
     @property
+    def problem(self) -> str | None:
+        """Why RECORD could not be read, or None."""
+
+    @property
+    def by_size_only(self) -> int:
+        """Files that were too large to be hashed and have the right size."""
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """The first files that RECORD lists and that are not there."""
 
@@ -110,6 +118,8 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     """Of these, installed in that version."""
     proven: int
     """Of these, known to be that very build with its files untouched."""
+    by_size_only: int
+    """Files of which only the size was compared, over all packages."""
 
 
 def drift(sought: Lock | Listed, facts: Facts, records: Leaf[tuple[Recorded, ...]]) -> Drift:
@@ -129,7 +139,7 @@ def drift(sought: Lock | Listed, facts: Facts, records: Leaf[tuple[Recorded, ...
                 untold.append(one)
             else:
                 (mild if _above(one) else found).append(one)
-    as_locked, proven = 0, 0
+    as_locked, proven, by_size_only = 0, 0, 0
     try:
         present = distributions(facts)
     except NotObserved as lack:
@@ -141,7 +151,7 @@ def drift(sought: Lock | Listed, facts: Facts, records: Leaf[tuple[Recorded, ...
         found += (*versions, *extras, *builds.departures)
         mild += gentle
         untold += builds.untold
-        as_locked, proven = builds.as_locked, builds.proven
+        as_locked, proven, by_size_only = builds.as_locked, builds.proven, builds.by_size_only
     order = tuple(What)
     found.sort(key=lambda one: (order.index(one.what), place(one.name)))
     return Drift(
@@ -151,6 +161,7 @@ def drift(sought: Lock | Listed, facts: Facts, records: Leaf[tuple[Recorded, ...
         locked=len(sought.packages),
         as_locked=as_locked,
         proven=proven,
+        by_size_only=by_size_only,
     )
 
 
@@ -211,7 +222,7 @@ class _Builds:
         self.departures: list[Departure] = []
         self.untold: list[Untold] = []
         same = [one for one in sought.packages if one.name in present and _same(one.version, present[one.name].version)]
-        self.as_locked, self.proven = len(same), 0
+        self.as_locked, self.proven, self.by_size_only = len(same), 0, 0
         if isinstance(records, Unknown):
             self.untold.append(Untold("whether files were edited or deleted, and which builds are installed", records.why))
             return
@@ -222,10 +233,9 @@ class _Builds:
         versions = {one.name for one in same}
         for name, one in present.items():
             if name in checked:
+                self.by_size_only += checked[name].by_size_only
                 self._files(one, checked[name], records.via)
-        unread = sorted(versions - checked.keys())
-        if unread:
-            self.untold.append(Untold(f"whether the files of {_some(unread)} are as installed", "no RECORD of theirs was read"))
+        self._unread(sorted(versions), checked)
         self._digests([locked[name] for name in sorted(versions & locked.keys() & checked.keys())], checked, present, records.via)
         if not locked and versions:
             why = "a list of versions says nothing of builds; a lock of `envdoctor lock` does"
@@ -249,12 +259,26 @@ class _Builds:
                 )
             )
 
+    def _unread(self, names: list[str], checked: Mapping[str, Recorded]) -> None:
+        """Packages of which no RECORD tells anything, by reason."""
+        reasons: dict[str, list[str]] = {}
+        for name in names:
+            why = checked[name].problem if name in checked else "no RECORD of it was read"
+            if why is not None:
+                reasons.setdefault(why, []).append(name)
+        for why, unread in reasons.items():
+            self.untold.append(Untold(f"whether the files of {_some(unread)} are as installed", why))
+
     def _digests(
         self, same: list[LockedPackage], checked: Mapping[str, Recorded], present: Mapping[str, Distribution], via: str
     ) -> None:
         edited = {one.name for one in self.departures}
         without = [one.name for one in same if one.record is None]
-        unmade = [one.name for one in same if one.record is not None and checked[one.name].digest is None]
+        unmade = [
+            one.name
+            for one in same
+            if one.record is not None and checked[one.name].digest is None and not checked[one.name].problem
+        ]
         for one in same:
             digest = checked[one.name].digest
             if one.record is None or digest is None:
@@ -266,8 +290,8 @@ class _Builds:
             departure = Departure(
                 what=What.BUILD,
                 name=one.name,
-                locked=f"{one.version} (RECORD {one.record[:SHORT]})",
-                found=f"{present[one.name].version} (RECORD {digest[:SHORT]})",
+                locked=f"{one.version} (RECORD {_short(one.record)})",
+                found=f"{present[one.name].version} (RECORD {_short(digest)})",
                 says=says,
                 via=via,
             )
@@ -288,6 +312,10 @@ NAMED = 6
 def _some(names: list[str]) -> str:
     """``a, b and 3 more``; sorted, bounded."""
     return ", ".join(names) if len(names) <= NAMED else f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:SHORT]
 
 
 def _are(names: Sized) -> str:

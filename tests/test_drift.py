@@ -25,6 +25,8 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     missing_count: int = 0
     altered: tuple[str, ...] = ()
     altered_count: int = 0
+    problem: str | None = None
+    by_size_only: int = 0
 
 
 def locked(name: str, version: str, record: str | None = "") -> LockedPackage:
@@ -220,8 +222,23 @@ def test_a_lock_without_digests_and_a_record_without_one_leave_the_build_open() 
         "whether torch is the locked build",
     ]
     assert told.proven == 1
+
+
+def test_packages_without_a_record_are_open_questions_by_reason() -> None:
     only = drift(lock(), installed(), Known((), VIA))
-    assert [one.question for one in only.untold] == ["whether the files of filelock, torch, vllm are as installed"]
+    assert [(one.question, one.why) for one in only.untold] == [
+        ("whether the files of filelock, torch, vllm are as installed", "no RECORD of it was read")
+    ]
+    told = found(installed(), torch=Checked(name="torch", digest=None, problem="RECORD: no such file"))
+    assert [(one.question, one.why) for one in told.untold] == [
+        ("whether the files of torch are as installed", "RECORD: no such file")
+    ]
+    assert told.proven == 2
+
+
+def test_files_of_which_only_the_size_was_compared_are_counted() -> None:
+    told = found(installed(), torch=Checked(name="torch", digest="torch 2.5.1", by_size_only=3))
+    assert (told.by_size_only, told.proven) == (3, 3)
 
 
 def test_a_plain_list_is_compared_by_version_and_assumes_no_machine() -> None:

@@ -134,6 +134,9 @@ def _last(found: Drift, subject: Subject, page: Page) -> Iterator[str]:
     if found.as_locked:
         told = f", {found.proven} of them proven to be the locked build with its files untouched" if found.proven else ""
         yield from wrapped(f"{found.as_locked} of {found.locked} locked packages are here in their version{told}", page, "", "  ")
+    if found.by_size_only:
+        text = f"{plural(found.by_size_only, 'large file')} {'was' if found.by_size_only == 1 else 'were'} compared by size only"
+        yield from wrapped(text, page, "", "  ")
     yield "next: whether the environment itself is healthy"
     yield painted(f"        {shell(subject.next_command)}", "bold", page)
     counts = {kind: sum(one.what is kind for one in found.departures) for kind in What}
@@ -174,6 +177,7 @@ def document(found: Drift, subject: Subject, steps: tuple[Step, ...], facts: Fac
         "locked_packages": found.locked,
         "in_their_version": found.as_locked,
         "proven_untouched": found.proven,
+        "files_compared_by_size_only": found.by_size_only,
     }
     return msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n"
 
