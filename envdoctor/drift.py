@@ -5,21 +5,23 @@ What could not be told is told as such: a lock without digests cannot say which 
 
 from __future__ import annotations
 
-import enum
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from envdoctor.compare import How, direction, minor, place
+from envdoctor.assumed import above, assumed
+from envdoctor.compare import How, direction, place
+from envdoctor.departures import Departure, Untold, What
 from envdoctor.facts import NotObserved, Unknown
 from envdoctor.locks.document import Lock
-from envdoctor.views import distributions, driver_version, metadata_path, normalized, parsed, virtual
+from envdoctor.views import distributions, metadata_path, normalized
 from envdoctor.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sized
 
+    from envdoctor.departures import Recorded
     from envdoctor.facts import Distribution, Facts
     from envdoctor.leaf import Leaf
     from envdoctor.locks.document import Listed, LockedPackage
@@ -27,81 +29,6 @@ if TYPE_CHECKING:
 INSTALLERS = ("pip", "setuptools", "wheel", "uv", "distribute")
 OURSELVES = "envdoctor"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-class Recorded(Protocol):
-    """What of an installed distribution's RECORD and files is asked here; paths as RECORD has them, counts of all of them."""
-
-    @property
-    def name(self) -> str:
-        """Normalized."""
-
-    @property
-    def digest(self) -> str | None:
-        """As ``LockedPackage.record``; None where it cannot be made."""
-
-    @property
-    def problem(self) -> str | None:
-        """Why RECORD could not be read, or None."""
-
-    @property
-    def by_size_only(self) -> int:
-        """Files that were too large to be hashed and have the right size."""
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The first files that RECORD lists and that are not there."""
-
-    @property
-    def missing_count(self) -> int:
-        """Of all of them."""
-
-    @property
-    def altered(self) -> tuple[str, ...]:
-        """The first files whose bytes are not those that RECORD hashes."""
-
-    @property
-    def altered_count(self) -> int:
-        """Of all of them."""
-
-
-class What(enum.Enum):
-    """In which way the environment departs from the lock; in the order of the page."""
-
-    PYTHON = "python"
-    VERSION = "version"
-    BUILD = "build"
-    """The same version, built another time or for something else."""
-    MISSING = "missing"
-    EXTRA = "extra"
-    FILES = "files"
-    """Files that were edited or deleted after the installation."""
-    DRIVER = "driver"
-    GPU = "gpu"
-    GLIBC = "glibc"
-
-
-class Departure(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is not as locked."""
-
-    what: What
-    name: str
-    """The package, normalized; or driver, GPU, C library, Python."""
-    locked: str | None
-    """What the lock says; None where it has no such package."""
-    found: str | None
-    """What is here; None where it is not."""
-    says: str
-    """What of it, in a few words, where the two values do not say it."""
-    via: str
-    """Where it was read."""
-
-
-class Untold(msgspec.Struct, frozen=True):
-    """What could not be told, and why."""
-
-    question: str
-    why: str
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,11 +61,11 @@ def drift(sought: Lock | Listed, facts: Facts, records: Leaf[tuple[Recorded, ...
     mild: list[Departure] = []
     untold: list[Untold] = []
     if isinstance(sought, Lock):
-        for one in _machine(sought, facts):
+        for one in assumed(sought, facts):
             if isinstance(one, Untold):
                 untold.append(one)
             else:
-                (mild if _above(one) else found).append(one)
+                (mild if above(one) else found).append(one)
     as_locked, proven, by_size_only = 0, 0, 0
     try:
         present = distributions(facts)
@@ -330,65 +257,6 @@ def _paths(paths: tuple[str, ...], count: int) -> str:
 
 def _same(locked: str, here: str) -> bool:
     return direction(locked, here) is None
-
-
-def _above(one: Departure) -> bool:
-    """A GPU newer than the lock's is no drift by itself: whether the stack has code for it is for the rules."""
-    return one.what is What.GPU and one.says == ABOVE
-
-
-ABOVE = "newer than the lock was judged for; `envdoctor check` of the environment says whether its packages have code for it"
-
-
-def _machine(lock: Lock, facts: Facts) -> Iterator[Departure | Untold]:
-    """The interpreter and the machine, against what the lock assumes."""
-    python = facts.python
-    if isinstance(python, Unknown):
-        yield Untold(f"whether the interpreter is Python {lock.python}", python.why)
-    elif minor(python.value.version) != minor(lock.python):
-        found = python.value.version
-        yield Departure(what=What.PYTHON, name="Python", locked=lock.python, found=found, says="", via=python.via)
-    libc = facts.host.libc
-    if isinstance(libc, Unknown):
-        yield Untold(f"whether the C library is glibc {lock.glibc} or newer", libc.why)
-    elif libc.value.name != "glibc" or _below(libc.value.version, lock.glibc):
-        found = f"{libc.value.name} {libc.value.version}"
-        yield Departure(what=What.GLIBC, name="C library", locked=f"glibc {lock.glibc}", found=found, says="", via=libc.via)
-    if lock.gpu is not None:
-        yield from _gpu(lock, facts)
-
-
-def _gpu(lock: Lock, facts: Facts) -> Iterator[Departure | Untold]:
-    driver = driver_version(facts)
-    if lock.driver_floor is not None:
-        if isinstance(driver, Unknown):
-            yield Untold(f"whether the driver is {lock.driver_floor} or newer", driver.why)
-        elif driver.value is None or _below(driver.value, lock.driver_floor):
-            yield Departure(
-                what=What.DRIVER, name="driver", locked=lock.driver_floor, found=driver.value, says="", via=driver.via
-            )
-    if lock.compute_capability is None:
-        return
-    lowest = virtual(facts, "__sm")
-    wanted = parsed(lock.compute_capability)
-    if isinstance(lowest, Unknown):
-        yield Untold(f"whether the GPU is of compute capability {lock.compute_capability}", lowest.why)
-    elif wanted is None or lowest.value != wanted:
-        above = lowest.value is not None and wanted is not None and lowest.value > wanted
-        yield Departure(
-            what=What.GPU,
-            name="GPU",
-            locked=f"{lock.gpu} (compute capability {lock.compute_capability})",
-            found=None if lowest.value is None else f"compute capability {lowest.value}",
-            says=ABOVE if above else "",
-            via=lowest.via,
-        )
-
-
-def _below(found: str, floor: str) -> bool:
-    """Whether the version is lower; one that cannot be read is taken as lower, since nothing speaks for it."""
-    here, least = parsed(found), parsed(floor)
-    return here is None or (least is not None and here < least)
 
 
 def packages_of(found: Drift, *kinds: What) -> tuple[str, ...]:

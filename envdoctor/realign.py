@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from envdoctor.drift import What, packages_of
+from envdoctor.departures import What
+from envdoctor.drift import packages_of
 from envdoctor.facts import Known, NotObserved
 from envdoctor.locks.document import Lock
 from envdoctor.views import distributions, in_root

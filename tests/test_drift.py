@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from envdoctor.drift import Drift, What, drift, packages_of
+from envdoctor.departures import What
+from envdoctor.drift import Drift, drift, packages_of
 from envdoctor.facts import DirectUrl, Facts, Known, Libc, Unknown
 from envdoctor.locks.document import Listed, ListedPackage, Lock, LockedPackage
 from tests.factory import SITE, blind, dist, drop, edit, gpu, healthy, put, with_driver

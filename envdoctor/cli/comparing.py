@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from envdoctor.drift import Recorded
+    from envdoctor.departures import Recorded
     from envdoctor.facts import Facts
     from envdoctor.leaf import Leaf
     from envdoctor.locks.document import Listed, Lock

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from envdoctor.drift import What
+from envdoctor.departures import What
 from envdoctor.facts import Known
 from envdoctor.render import harmless, shell
 from envdoctor.render.difference import FEW, MANY, MAX_VALUE, painted, wrapped
@@ -18,7 +18,8 @@ from envdoctor.wording import brief, plural
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from envdoctor.drift import Departure, Drift
+    from envdoctor.departures import Departure
+    from envdoctor.drift import Drift
     from envdoctor.facts import Facts
     from envdoctor.realign import Step
     from envdoctor.render import Page
