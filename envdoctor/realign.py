@@ -77,15 +77,15 @@ def python(facts: Facts) -> str:
 
 
 def _source(sought: Lock | Listed, requirements: str) -> tuple[str, ...]:
-    """The options that name the lock's files."""
+    """The options that name the lock's files; it names every package, so that dependencies need not be asked for again."""
     path = (
         requirements if requirements.startswith(("/", "~/", "./", "../")) or requirements[:1].isalnum() else f"./{requirements}"
     )
     if isinstance(sought, Lock):
         backend = () if sought.torch_backend is None else (f"--torch-backend={sought.torch_backend}",)
-        return (*backend, "--require-hashes", "-r", path)
+        return (*backend, "--no-deps", "--require-hashes", "-r", path)
     hashed = all(one.sha256 for one in sought.packages)
-    return (*(("--require-hashes",) if hashed else ()), "-r", path)
+    return ("--no-deps", *(("--require-hashes",) if hashed else ()), "-r", path)
 
 
 def _again(found: Drift, sought: Lock | Listed) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from tests.test_drift import VIA, Checked, installed, lock, locked, records
 
 FILE = "lockfiles/h100.txt"
 PYTHON = "~/venv/bin/python"
-FROM_LOCK = ("--require-hashes", "-r", FILE)
+FROM_LOCK = ("--no-deps", "--require-hashes", "-r", FILE)
 INSTALL = ("uv", "pip", "install", "--python", PYTHON)
 
 
@@ -90,7 +90,7 @@ def test_a_lock_of_another_torch_backend_says_so_to_uv() -> None:
 def test_a_plain_list_is_installed_with_hashes_where_it_has_them(hashes: tuple[str, ...], option: tuple[str, ...]) -> None:
     listed = Listed(path="r.txt", packages=(ListedPackage(name="filelock", version="9.0", sha256=hashes),))
     kept = drop(installed(), "torch", "vllm")
-    assert commands(todo(kept, listed, "r.txt")) == [(*INSTALL, *option, "-r", "r.txt")]
+    assert commands(todo(kept, listed, "r.txt")) == [(*INSTALL, "--no-deps", *option, "-r", "r.txt")]
 
 
 def test_commands_for_a_root_folder_are_lines_of_a_dockerfile() -> None:
@@ -105,6 +105,6 @@ def test_no_word_of_a_hostile_record_becomes_an_option_or_another_program() -> N
     )  # fmt: skip
     made = commands(todo(edit(evil, python__executable="--exec"), file="-evil.txt"))
     assert made == [
-        ("uv", "pip", "install", "--python", "python3", "--require-hashes", "-r", "./-evil.txt"),
+        ("uv", "pip", "install", "--python", "python3", "--no-deps", "--require-hashes", "-r", "./-evil.txt"),
         ("uv", "pip", "uninstall", "--python", "python3", "ok"),
     ]

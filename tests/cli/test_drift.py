@@ -51,7 +51,7 @@ def test_drift_exits_with_1_and_says_what_brings_it_back(here: Path) -> None:
     done = run("check", "lock:h100", "saved:drifted.json", "--strict", cwd=here)
     assert done.returncode == 1
     assert "vllm  0.33.0, locked 0.31.0 (newer)" in done.stdout
-    assert "uv pip install --python ~/venv/bin/python --require-hashes -r lockfiles/h100.txt" in done.stdout
+    assert "uv pip install --python ~/venv/bin/python --no-deps --require-hashes -r lockfiles/h100.txt" in done.stdout
     assert "envdoctor check saved:drifted.json" in done.stdout
 
 
