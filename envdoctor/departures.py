@@ -3,45 +3,8 @@
 from __future__ import annotations
 
 import enum
-from typing import Protocol
 
 import msgspec
-
-
-class Recorded(Protocol):
-    """What of an installed distribution's RECORD and files is asked here; paths as RECORD has them, counts of all of them."""
-
-    @property
-    def name(self) -> str:
-        """Normalized."""
-
-    @property
-    def digest(self) -> str | None:
-        """As ``LockedPackage.record``; None where it cannot be made."""
-
-    @property
-    def problem(self) -> str | None:
-        """Why RECORD could not be read, or None."""
-
-    @property
-    def by_size_only(self) -> int:
-        """Files that were too large to be hashed and have the right size."""
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The first files that RECORD lists and that are not there."""
-
-    @property
-    def missing_count(self) -> int:
-        """Of all of them."""
-
-    @property
-    def altered(self) -> tuple[str, ...]:
-        """The first files whose bytes are not those that RECORD hashes."""
-
-    @property
-    def altered_count(self) -> int:
-        """Of all of them."""
 
 
 class What(enum.Enum):

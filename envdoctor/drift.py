@@ -21,9 +21,8 @@ from envdoctor.wording import plural
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sized
 
-    from envdoctor.departures import Recorded
     from envdoctor.facts import Distribution, Facts
-    from envdoctor.leaf import Leaf
+    from envdoctor.linkage import RecordCheck
     from envdoctor.locks.document import Listed, LockedPackage
 
 INSTALLERS = ("pip", "setuptools", "wheel", "uv", "distribute")
@@ -49,13 +48,12 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     """Files of which only the size was compared, over all packages."""
 
 
-def drift(sought: Lock | Listed, facts: Facts, records: Leaf[tuple[Recorded, ...]]) -> Drift:
+def drift(sought: Lock | Listed, facts: Facts) -> Drift:
     """Compare.
 
     Args:
         sought: the lock, or a list of exact versions, which assumes no machine.
-        facts: of the environment.
-        records: what the probe read of RECORD and the files.
+        facts: of the environment, with ``records`` where the probe was asked for them.
     """
     found: list[Departure] = []
     mild: list[Departure] = []
@@ -74,7 +72,7 @@ def drift(sought: Lock | Listed, facts: Facts, records: Leaf[tuple[Recorded, ...
     else:
         versions = tuple(_versions(sought, present))
         extras, gentle = _extras(sought, present)
-        builds = _Builds(sought, present, records)
+        builds = _Builds(sought, facts, present)
         found += (*versions, *extras, *builds.departures)
         mild += gentle
         untold += builds.untold
@@ -145,15 +143,16 @@ def _brought_by(name: str, present: Mapping[str, Distribution]) -> set[str]:
 class _Builds:
     """Which installed packages are the locked build, untouched."""
 
-    def __init__(self, sought: Lock | Listed, present: Mapping[str, Distribution], records: Leaf[tuple[Recorded, ...]]) -> None:
+    def __init__(self, sought: Lock | Listed, facts: Facts, present: Mapping[str, Distribution]) -> None:
         self.departures: list[Departure] = []
         self.untold: list[Untold] = []
         same = [one for one in sought.packages if one.name in present and _same(one.version, present[one.name].version)]
         self.as_locked, self.proven, self.by_size_only = len(same), 0, 0
+        records = facts.records
         if isinstance(records, Unknown):
             self.untold.append(Untold("whether files were edited or deleted, and which builds are installed", records.why))
             return
-        checked: dict[str, Recorded] = {}
+        checked: dict[str, RecordCheck] = {}
         for record in records.value:
             checked.setdefault(normalized(record.name), record)
         locked = {one.name: one for one in sought.packages} if isinstance(sought, Lock) else {}
@@ -169,7 +168,7 @@ class _Builds:
             told = f"whether {plural(len(versions), 'package')} {_are(versions)} the build that was meant"
             self.untold.append(Untold(told, why))
 
-    def _files(self, here: Distribution, record: Recorded, via: str) -> None:
+    def _files(self, here: Distribution, record: RecordCheck, via: str) -> None:
         parts = [
             f"{count} {word}: {_paths(paths, count)}"
             for count, word, paths in (
@@ -186,7 +185,7 @@ class _Builds:
                 )
             )
 
-    def _unread(self, names: list[str], checked: Mapping[str, Recorded]) -> None:
+    def _unread(self, names: list[str], checked: Mapping[str, RecordCheck]) -> None:
         """Packages of which no RECORD tells anything, by reason."""
         reasons: dict[str, list[str]] = {}
         for name in names:
@@ -197,7 +196,7 @@ class _Builds:
             self.untold.append(Untold(f"whether the files of {_some(unread)} are as installed", why))
 
     def _digests(
-        self, same: list[LockedPackage], checked: Mapping[str, Recorded], present: Mapping[str, Distribution], via: str
+        self, same: list[LockedPackage], checked: Mapping[str, RecordCheck], present: Mapping[str, Distribution], via: str
     ) -> None:
         edited = {one.name for one in self.departures}
         without = [one.name for one in same if one.record is None]

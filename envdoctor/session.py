@@ -42,8 +42,17 @@ class Pending:
             interpreter.stop(self.running.child)
 
 
+RECORDS_DEADLINE_S = 300
+"""For hashing every file of an environment; a full vLLM environment has 10 GB."""
+
+
 def start(
-    target: str | None, *, extras: bool = False, deep_link: str | None = None, names: tuple[str, ...] = (), records: bool = False
+    target: str | None,
+    *,
+    extras: bool = False,
+    deep_link: str | None = None,
+    names: tuple[str, ...] = (),
+    records: bool = False,
 ) -> Pending:
     """Parse the target and start its probe.
 
@@ -52,7 +61,7 @@ def start(
         extras: also run compilers, lscpu and nvidia-smi topo.
         deep_link: "all", or distributions by comma whose modules are linked too.
         names: "IMPORTER:EXPORTER" pairs whose names are compared too.
-        records: also hash every installed file and compare it with its RECORD.
+        records: also compare every installed file with its hash; seconds to minutes, by the size of the environment.
 
     Raises:
         UserError: the target or a pair makes no sense.
@@ -62,7 +71,7 @@ def start(
         **({"extras": "yes"} if extras else {}),
         **({"deep_link": deep_link} if deep_link else {}),
         **({"name_pairs": _pairs(names)} if names else {}),
-        **({"records": "yes"} if records else {}),
+        **({"records": "yes", "deadline_s": str(RECORDS_DEADLINE_S)} if records else {}),
     }
     running = None
     if spec.scheme == "lock" and (deep_link or names):

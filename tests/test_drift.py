@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from envdoctor.departures import What
 from envdoctor.drift import Drift, drift, packages_of
 from envdoctor.facts import DirectUrl, Facts, Known, Libc, Unknown
+from envdoctor.linkage import RecordCheck
 from envdoctor.locks.document import Listed, ListedPackage, Lock, LockedPackage
 from tests.factory import SITE, blind, dist, drop, edit, gpu, healthy, put, with_driver
 from tests.locks.sample import h100
 
+if TYPE_CHECKING:
+    from envdoctor.leaf import Leaf
+
 VIA = "RECORD of 4 distributions"
 
 
-class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the probe tells of one RECORD."""
-
-    name: str
-    digest: str | None
-    missing: tuple[str, ...] = ()
-    missing_count: int = 0
-    altered: tuple[str, ...] = ()
-    altered_count: int = 0
-    problem: str | None = None
-    by_size_only: int = 0
+def checked(name: str, digest: str | None, **changes: Any) -> RecordCheck:
+    """What the probe tells of one RECORD; by default every file is as installed."""
+    values: dict[str, Any] = {
+        "name": name, "version": "", "digest": digest, "problem": None, "files": 10,
+        "missing": (), "missing_count": 0, "altered": (), "altered_count": 0, "by_size_only": 0,
+    }  # fmt: skip
+    return RecordCheck(**(values | changes))
 
 
 def locked(name: str, version: str, record: str | None = "") -> LockedPackage:
@@ -51,16 +50,20 @@ def installed(facts: Facts | None = None) -> Facts:
     return drop(here, *(one.name for one in here.packages.distributions.value if one.name not in kept))
 
 
-def records(**changes: Checked) -> Known[tuple[Checked, ...]]:
+def records(**changes: RecordCheck) -> Known[tuple[RecordCheck, ...]]:
     told = {
-        name: Checked(name=name, digest=f"{name} {version}")
+        name: checked(name=name, digest=f"{name} {version}")
         for name, version in (("filelock", "3.16.1"), ("torch", "2.5.1"), ("vllm", "0.6.6.post1"))
     }
     return Known(tuple((told | changes).values()), VIA)
 
 
-def found(facts: Facts, sought: Lock | Listed | None = None, **changes: Checked) -> Drift:
-    return drift(sought or lock(), facts, records(**changes))
+def with_records(facts: Facts, read: Leaf[tuple[RecordCheck, ...]]) -> Facts:
+    return edit(facts, records=read)
+
+
+def found(facts: Facts, sought: Lock | Listed | None = None, **changes: RecordCheck) -> Drift:
+    return drift(sought or lock(), with_records(facts, records(**changes)))
 
 
 def kinds(one: Drift) -> list[tuple[str, str]]:
@@ -99,7 +102,9 @@ def test_names_are_normalized_and_the_copy_that_wins_on_the_path_counts() -> Non
         installed(),
         packages__distributions=Known((dist("My.Package", "1.0"), dist("my_package", "2.0", location="/usr/lib")), SITE),
     )
-    told = drift(lock(locked("my-package", "1.0")), here, Known((Checked(name="my-package", digest="my-package 1.0"),), VIA))
+    told = drift(
+        lock(locked("my-package", "1.0")), with_records(here, Known((checked(name="My.Package", digest="my-package 1.0"),), VIA))
+    )
     assert told.departures == ()
     assert told.proven == 1
 
@@ -110,7 +115,7 @@ def test_a_local_version_is_another_build_of_the_same_version(here: str) -> None
 
 
 def test_another_record_digest_is_another_build_of_the_same_version() -> None:
-    told = found(installed(), torch=Checked(name="torch", digest="f" * 64))
+    told = found(installed(), torch=checked(name="torch", digest="f" * 64))
     (one,) = told.departures
     assert (one.what, one.name) == (What.BUILD, "torch")
     assert one.locked == "2.5.1 (RECORD torch 2.5.1)"
@@ -120,7 +125,7 @@ def test_another_record_digest_is_another_build_of_the_same_version() -> None:
 
 
 def test_edited_and_deleted_files_are_told_with_their_paths_and_not_proven() -> None:
-    edited = Checked(
+    edited = checked(
         name="vllm",
         digest="vllm 0.6.6.post1",
         altered=("vllm/a.py", "vllm/b.py"),
@@ -208,7 +213,7 @@ def test_what_is_unknown_is_an_open_question_and_no_drift(leaf: str, question: s
 
 
 def test_without_records_builds_and_files_are_open_questions() -> None:
-    told = drift(lock(), installed(), Unknown("no answer in 8 s"))
+    told = drift(lock(), with_records(installed(), Unknown("no answer in 8 s")))
     assert [(one.question, one.why) for one in told.untold] == [
         ("whether files were edited or deleted, and which builds are installed", "no answer in 8 s")
     ]
@@ -217,7 +222,7 @@ def test_without_records_builds_and_files_are_open_questions() -> None:
 
 def test_a_lock_without_digests_and_a_record_without_one_leave_the_build_open() -> None:
     sought = lock(locked("filelock", "3.16.1", None), locked("torch", "2.5.1"), locked("vllm", "0.6.6.post1"))
-    told = found(installed(), sought, torch=Checked(name="torch", digest=None))
+    told = found(installed(), sought, torch=checked(name="torch", digest=None))
     assert [one.question for one in told.untold] == [
         "whether filelock is the locked build",
         "whether torch is the locked build",
@@ -226,11 +231,11 @@ def test_a_lock_without_digests_and_a_record_without_one_leave_the_build_open() 
 
 
 def test_packages_without_a_record_are_open_questions_by_reason() -> None:
-    only = drift(lock(), installed(), Known((), VIA))
+    only = drift(lock(), with_records(installed(), Known((), VIA)))
     assert [(one.question, one.why) for one in only.untold] == [
         ("whether the files of filelock, torch, vllm are as installed", "no RECORD of it was read")
     ]
-    told = found(installed(), torch=Checked(name="torch", digest=None, problem="RECORD: no such file"))
+    told = found(installed(), torch=checked(name="torch", digest=None, problem="RECORD: no such file"))
     assert [(one.question, one.why) for one in told.untold] == [
         ("whether the files of torch are as installed", "RECORD: no such file")
     ]
@@ -238,7 +243,7 @@ def test_packages_without_a_record_are_open_questions_by_reason() -> None:
 
 
 def test_files_of_which_only_the_size_was_compared_are_counted() -> None:
-    told = found(installed(), torch=Checked(name="torch", digest="torch 2.5.1", by_size_only=3))
+    told = found(installed(), torch=checked(name="torch", digest="torch 2.5.1", by_size_only=3))
     assert (told.by_size_only, told.proven) == (3, 3)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from envdoctor.drift import drift
@@ -9,7 +11,10 @@ from envdoctor.facts import DirectUrl, Facts, Known
 from envdoctor.locks.document import Listed, ListedPackage, Lock
 from envdoctor.realign import MANY, Step, steps
 from tests.factory import SITE, dist, drop, edit, put, with_driver
-from tests.test_drift import VIA, Checked, installed, lock, locked, records
+from tests.test_drift import VIA, checked, installed, lock, locked, records, with_records
+
+if TYPE_CHECKING:
+    from envdoctor.linkage import RecordCheck
 
 FILE = "lockfiles/h100.txt"
 PYTHON = "~/venv/bin/python"
@@ -17,9 +22,9 @@ FROM_LOCK = ("--no-deps", "--require-hashes", "-r", FILE)
 INSTALL = ("uv", "pip", "install", "--python", PYTHON)
 
 
-def todo(facts: Facts, sought: Lock | Listed | None = None, file: str = FILE, **changes: Checked) -> tuple[Step, ...]:
+def todo(facts: Facts, sought: Lock | Listed | None = None, file: str = FILE, **changes: RecordCheck) -> tuple[Step, ...]:
     wanted = sought or lock()
-    return steps(drift(wanted, facts, records(**changes)), wanted, facts, file)
+    return steps(drift(wanted, with_records(facts, records(**changes))), wanted, facts, file)
 
 
 def commands(made: tuple[Step, ...]) -> list[tuple[str, ...]]:
@@ -37,8 +42,8 @@ def test_missing_and_other_versions_are_installed_from_the_hashed_file() -> None
 def test_another_build_and_edited_files_are_installed_again_by_name() -> None:
     made = todo(
         installed(),
-        torch=Checked(name="torch", digest="f" * 64),
-        vllm=Checked(name="vllm", digest="vllm 0.6.6.post1", altered=("vllm/a.py",), altered_count=1),
+        torch=checked(name="torch", digest="f" * 64),
+        vllm=checked(name="vllm", digest="vllm 0.6.6.post1", altered=("vllm/a.py",), altered_count=1),
     )
     assert commands(made) == [(*INSTALL, "--reinstall-package", "torch", "--reinstall-package", "vllm", *FROM_LOCK)]
 
@@ -47,8 +52,10 @@ def test_of_many_all_are_installed_again() -> None:
     names = [f"p{number}" for number in range(MANY + 1)]
     sought = lock(*(locked(name, "1.0") for name in sorted(names)))
     facts = edit(installed(), packages__distributions=Known(tuple(dist(name, "1.0") for name in names), SITE))
-    read = Known(tuple(Checked(name=name, digest="other") for name in names), VIA)
-    assert commands(steps(drift(sought, facts, read), sought, facts, FILE)) == [(*INSTALL, "--reinstall", *FROM_LOCK)]
+    read = Known(tuple(checked(name=name, digest="other") for name in names), VIA)
+    assert commands(steps(drift(sought, with_records(facts, read)), sought, facts, FILE)) == [
+        (*INSTALL, "--reinstall", *FROM_LOCK)
+    ]
 
 
 def test_extra_packages_are_uninstalled_only_from_the_environments_own_folder() -> None:
@@ -59,7 +66,7 @@ def test_extra_packages_are_uninstalled_only_from_the_environments_own_folder() 
 
 def test_edited_files_of_what_is_not_locked_are_no_reason_to_install_the_lock() -> None:
     made = todo(
-        put(installed(), dist("pip", "25.0")), pip=Checked(name="pip", digest=None, altered=("pip/a.py",), altered_count=1)
+        put(installed(), dist("pip", "25.0")), pip=checked(name="pip", digest=None, altered=("pip/a.py",), altered_count=1)
     )
     assert commands(made) == []
 

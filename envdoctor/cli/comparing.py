@@ -6,9 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from envdoctor.departures import Recorded
-    from envdoctor.facts import Facts
-    from envdoctor.leaf import Leaf
     from envdoctor.locks.document import Listed, Lock
 
 
@@ -68,7 +65,7 @@ def run_drift(
         facts = session.facts_of(pending, made.matrix)
     require_known(made.wishes.suppose, facts, made.matrix)
     facts = session.pasteable(supposing(facts, made.wishes.suppose, made.matrix), pending)
-    found = drift(sought, facts, records_of(facts))
+    found = drift(sought, facts)
     todo = steps(found, sought, facts, session.shown(requirements_of(sought, before.spec.path)))
     subject = Subject(lock=says.spec, says=says.chosen, next_command=("envdoctor", "check", target))
     page = Page(color=wants_color(output), width=width(output), verbose=verbose, notes=session.passed_over(made.matrix))
@@ -95,10 +92,3 @@ def requirements_of(sought: Lock | Listed, spec: str) -> str:
     from envdoctor.locks.files import locate  # noqa: PLC0415
 
     return sought.path if isinstance(sought, Listed) else f"{os.path.splitext(locate(spec))[0]}.txt"
-
-
-def records_of(facts: Facts) -> Leaf[tuple[Recorded, ...]]:
-    """What the probe read of RECORD and the files."""
-    from envdoctor.facts import Unknown  # noqa: PLC0415
-
-    return getattr(facts, "records", Unknown("this probe does not read RECORD"))

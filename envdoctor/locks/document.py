@@ -31,7 +31,7 @@ class LockedPackage(Part, frozen=True, kw_only=True):
     installed_bytes: int | None = None
     """On disk; None for a source distribution."""
     record: str | None = None
-    """Digest of the wheel's own RECORD (see ``envdoctor.locks.records``): which build it is, recognizable when installed."""
+    """Digest of the wheel's own RECORD (see ``envdoctor.probe.records``): which build it is, recognizable when installed."""
 
 
 class Bound(Part, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
@@ -21,11 +21,12 @@ from envdoctor.render.difference import FEW, MANY
 from envdoctor.render.drift import Subject, document, render
 from tests.factory import SITE, dist, drop, edit, put, with_driver
 from tests.locks.sample import h100
-from tests.test_drift import VIA, Checked, installed, lock, records
+from tests.test_drift import VIA, checked, installed, lock, records, with_records
 
 if TYPE_CHECKING:
     from envdoctor.facts import Facts
     from envdoctor.leaf import Leaf
+    from envdoctor.linkage import RecordCheck
     from envdoctor.locks.document import Lock
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -56,7 +57,7 @@ def everything() -> Facts:
     )
 
 
-EDITED = Checked(
+EDITED = checked(
     name="filelock",
     digest="f" * 64,
     altered=("filelock/_unix.py",),
@@ -64,7 +65,7 @@ EDITED = Checked(
     missing=("filelock/_api.py",),
     missing_count=1,
 )
-CASES: dict[str, tuple[Lock, Facts, Leaf[tuple[Any, ...]]]] = {
+CASES: dict[str, tuple[Lock, Facts, Leaf[tuple[RecordCheck, ...]]]] = {
     "none": (lock(), installed(), records()),
     "everything": (lock(), everything(), records(filelock=EDITED)),
     "another-python": (lock(), edit(installed(), python__version="3.12.1"), records()),
@@ -72,8 +73,8 @@ CASES: dict[str, tuple[Lock, Facts, Leaf[tuple[Any, ...]]]] = {
 }
 
 
-def page_of(sought: Lock, facts: Facts, read: Leaf[tuple[Any, ...]], page: Page) -> str:
-    found = drift(sought, facts, read)
+def page_of(sought: Lock, facts: Facts, read: Leaf[tuple[RecordCheck, ...]], page: Page) -> str:
+    found = drift(sought, with_records(facts, read))
     return render(found, SUBJECT, steps(found, sought, facts, "lockfiles/h100.txt"), facts, page)
 
 
@@ -99,7 +100,7 @@ def test_every_line_but_a_command_fits_80_columns_and_has_no_colour_in_a_pipe(ca
 @pytest.mark.parametrize("case", CASES)
 def test_json_is_valid_by_its_schema_and_holds_every_departure(case: str) -> None:
     sought, facts, read = CASES[case]
-    found = drift(sought, facts, read)
+    found = drift(sought, with_records(facts, read))
     made = json.loads(document(found, SUBJECT, steps(found, sought, facts, "lockfiles/h100.txt"), facts))
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(made)
     assert [one["name"] for one in made["departures"]] == [one.name for one in found.departures]
@@ -113,7 +114,7 @@ def test_a_hostile_record_is_made_harmless_and_its_lists_are_bounded() -> None:
         dist(f"m{number}", evil, direct_url=DirectUrl(kind="file", editable=True, commit=None)) for number in range(3000)
     )
     facts = edit(installed(), packages__distributions=Known((*many, *mild), SITE), target__spec=evil)
-    read = Known(tuple(Checked(name=one.name, digest=evil, altered=(evil,) * 50, altered_count=50) for one in many), VIA)
+    read = Known(tuple(checked(name=one.name, digest=evil, altered=(evil,) * 50, altered_count=50) for one in many), VIA)
     for verbose, limit in ((False, 12 * FEW + 200), (True, 40 * MANY)):
         page = page_of(lock(), facts, read, Page(verbose=verbose))
         assert not set(page) & {"\x1b", "\u202e", "\r"}
