@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from envdoctor.cli.complete import codes, suppositions, targets
+from envdoctor.cli.complete import codes, suppositions
+from envdoctor.cli.complete import targets as completed
 
 SELECT = "Judge only these: ED102, or ED1 for all of that group."
 SKIP = "Leave these rules out. Commas allowed, as in --select."
@@ -19,7 +20,7 @@ DATA = (
 
 
 @click.command()
-@click.argument("target", required=False, type=click.Path(), shell_complete=targets)
+@click.argument("targets", metavar="[TARGET] | LOCK TARGET", nargs=-1, type=click.Path(), shell_complete=completed)
 @click.option("--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write the report to FILE instead of standard output.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if something could not be told.")
@@ -44,7 +45,7 @@ DATA = (
 @click.option("--data", metavar="DIR", type=click.Path(), help=DATA)
 @click.option("-v", "--verbose", is_flag=True, help="Show all evidence, layers of truth and every open question.")
 def command(  # noqa: PLR0913, PLR0917 - one argument an option
-    target: str | None,
+    targets: tuple[str, ...],
     form: str,
     output: str | None,
     strict: bool,
@@ -65,6 +66,9 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     lock:h100, a lock of `envdoctor lock` on the machine it is for (lock:FILE.txt: any list of exact versions).
     Without it the active environment is checked: VIRTUAL_ENV, else CONDA_PREFIX, else python3 on PATH.
 
+    With two targets, a lock and an environment, the drift report: whether the environment is what the lock says, with
+    files that were edited or deleted since (envdoctor check lock:h100 .venv; 1 is drift, 3 as below).
+
     Nothing of the environment is imported, nothing is installed, no GPU memory is used.
 
     \b
@@ -72,10 +76,18 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     2 wrong usage or unreadable input, 3 something could not be told (with --strict),
     4 a bug of envdoctor.
     """  # noqa: D301 - click keeps the lines after \b
+    if len(targets) > 1:
+        judging = {"--select": select, "--skip": skip, "--fail-on": fail_on, "--record": record, "--deep-link": deep_link}
+        judging["--names"] = names
+        refuse([option for option, value in judging.items() if value], len(targets))
+        from envdoctor.cli.comparing import run_drift  # noqa: PLC0415
+
+        lock, target = targets
+        return run_drift(lock, target, form=form, output=output, strict=strict, suppose=suppose, data=data, verbose=verbose)
     from envdoctor.cli.checking import run_check  # noqa: PLC0415 - `envdoctor check --help` needs none of this
 
     return run_check(
-        target,
+        next(iter(targets), None),
         form=form,
         output=output,
         strict=strict,
@@ -89,3 +101,15 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
         data=data,
         verbose=verbose,
     )
+
+
+def refuse(options: list[str], targets: int) -> None:
+    """Refuse what a drift report cannot do. Raises UserError."""
+    from envdoctor.errors import UserError  # noqa: PLC0415
+
+    if targets > 2:  # noqa: PLR2004
+        what = f"check takes one target, or a lock and an environment; {targets} were given"
+        raise UserError(what, "Quote a path that holds blanks.")
+    if options:
+        what = f"{options[0]} is for the rules, and with two targets no rule judges"
+        raise UserError(what, "Leave it away; `envdoctor check TARGET` takes it.")

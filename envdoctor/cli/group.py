@@ -14,6 +14,7 @@ COMMANDS = {
     "rules": "List the rules.",
     "libs": "Show which libraries lie here more than once, and which copy wins.",
     "facts": "Show what the probe found, as JSON or as a block for a GitHub issue.",
+    "diff": "Say in words what differs between two targets: environments, locks, records of two machines.",
     "sbom": "Write the software bill of materials of a lock or an environment, as CycloneDX JSON.",
     "matrix": "Ask and renew the compatibility data: which releases work together.",
     "completion": "Print the shell's completion script.",
