@@ -120,7 +120,8 @@ class Unresolvable(UserError):  # noqa: N818 - an answer
     """No versions satisfy the question. ``says`` is uv's own explanation, made harmless, addresses removed."""
 
     def __init__(self, says: str) -> None:
-        super().__init__("the resolver found no versions that fit together", says)
+        hint = "Ask for other versions, or for fewer at once. The resolver says:"
+        super().__init__("there are no versions that fit together", hint, *(f"  {line}" for line in says.splitlines()))
         self.says = says
 
 

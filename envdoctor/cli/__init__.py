@@ -33,7 +33,7 @@ def guarded() -> int:
     try:
         return command()
     except UserError as wrong:
-        return refused(f"{harmless(wrong.what)}\n{harmless(wrong.hint)}")
+        return refused("\n".join(map(harmless, (wrong.what, wrong.hint, *wrong.more))))
     except KeyboardInterrupt:
         return 130
     except SystemExit as end:
