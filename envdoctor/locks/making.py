@@ -225,7 +225,9 @@ class _Making:
         if not ours:
             return error
         said = "\n".join(f"{one.package}{one.specifier} is asked for by envdoctor: {one.why} [{one.source}]" for one in ours)
-        return Unresolvable(f"{error.says}\n{said}")
+        return Unresolvable(
+            f"{error.says}\n{said}\nA version that you name yourself overrules it: --with {ours[0].package}==VERSION"
+        )
 
     def _preferences(self) -> dict[str, str]:
         if self.previous is None or self.ask.upgrade_all:

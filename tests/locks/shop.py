@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.wheelhouse import Wheelhouse
 
 PYTHON = "3.12"
-COMPILED = {"vllm": "cp38-abi3-manylinux_2_28_x86_64", "torch": "cp312-cp312-manylinux_2_28_x86_64"}
+COMPILED = dict.fromkeys(("vllm", "torch"), "cp38-abi3-manylinux_2_28_x86_64")
 ANY = "1.0"
 
 
