@@ -125,6 +125,7 @@ def test_pep_751_is_written_beside_it(shop: Shop, tmp_path: Path) -> None:
         (("cpus",), "there is no target 'cpus'"),
         (("cpu", "--with", "flash-attn"), "flash-attn has no wheel"),
         (("cpu", "--with", "x @ file:///etc/passwd"), "asked for by an address"),
+        (("cpu", "--python", "snake"), "'snake' is no version of Python"),
         (("cpu", "--exclude-newer", "soon"), "'soon' is no day"),
         (("cpu", "--as-of", "release", "--exclude-newer", "7d"), "say the same thing"),
     ],

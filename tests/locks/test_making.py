@@ -106,6 +106,8 @@ def test_a_package_is_upgraded_alone_and_all_of_them_on_demand(shop: Shop) -> No
     before = made(shop).lock
     shop.house.add("transformers", "5.17.5")
     assert made(shop, before, upgrade=("accelerate",)).same
+    with pytest.raises(UserError, match="not in the lock"):
+        made(shop, before, upgrade=("transfomers",))
     moved = made(shop, before, today="2026-12-24", upgrade=("transformers",))
     assert not moved.same
     assert moved.lock.made == "2026-12-24"
