@@ -48,7 +48,7 @@ truth-names: $(READY) ## really import what pairs of releases take from each oth
 	mkdir -p docs/truth
 	$(BIN)/python -m tests.truth.names_truth --page docs/truth/$$(date -u +%F)-names.md
 
-kill: $(READY) ## kill -9 repairs at 500 points in all their phases, and at 14 of an environment of 1.7 GB: 5 GB of disk, 15 minutes
+kill: $(READY) ## kill -9 repairs at 350 points in all their phases, and at 14 of an environment of 1.7 GB: 5 GB of disk, 15 minutes
 	mkdir -p docs/truth
 	$(BIN)/python -m tests.truth.kill_truth --real $${TMPDIR:-/tmp}/envdoctor-kill-real --page docs/truth/$$(date -u +%F)-kill.md
 

@@ -23,8 +23,10 @@ PHASES = ("before it began", "staging", "snapshotting", "ready", "changing", "ch
 
 
 class Point(NamedTuple):
-    """Where a repair is killed, and what is done then. ``again``: where that is killed too, from 0, its
-    first step, to 1, as late as an apply has steps; half of them are early."""
+    """Where a repair is killed, and what is done then.
+
+    ``again``: where that is killed too, from 0, its first step, to 1, as late as an apply has steps; half of them are early.
+    """
 
     phase: str
     death: str
