@@ -84,6 +84,7 @@ def main(action: str, plan: str, when: str | None = None) -> int:
     prefix, python, index = asked["prefix"], os.path.join(asked["prefix"], "bin", "python"), world.index_of(asked["url"])
     moves = None if asked.get("moves") is None else {name: tuple(move) for name, move in asked["moves"].items()}
     repair = world.repair(moves, hashes=asked.get("hashes"))
+    signal.signal(signal.SIGINT, lambda *_: None)  # one that comes when all is done ends nothing
     death.armed = True
     try:
         if action == "apply":

@@ -23,7 +23,10 @@ PHASES = ("before it began", "staging", "snapshotting", "ready", "changing", "ch
 
 
 class Point(NamedTuple):
-    """Where a repair is killed, and what is done then. ``again``: share of the steps of resume or undo at which that is killed too."""
+    """Where a repair is killed, and what is done then.
+
+    ``again``: where that is killed too, from 0, its first step, to 1, as late as an apply has steps; half of them are early.
+    """
 
     phase: str
     death: str
@@ -120,8 +123,8 @@ def attempt(where: Ground, point: Point) -> Tried:
     status_then: int = -signal.SIGKILL
     said: dict[str, Any] = {}
     if point.again is not None:
-        # how many steps it has depends on where the first was killed: those of an apply are about as many
-        death = str(int(point.again * len(where.steps)))
+        # how many steps it has depends on where the first was killed: from a handful to as many as an apply
+        death = str(int(len(where.steps) ** point.again))
         status_then, said = drive(point.then, where.plan, death)
         second_killed = status_then == -signal.SIGKILL
     if status_then == -signal.SIGKILL:

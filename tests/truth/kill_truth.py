@@ -150,7 +150,7 @@ the environment must be as it was.
 def main(words: list[str] | None = None) -> int:
     """0 when all were right."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--points", type=int, default=500)
+    parser.add_argument("--points", type=int, default=350)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--real", help="build an environment of real distributions here as well, and kill repairs of it")
     parser.add_argument("--real-points", type=int, default=14)
