@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import sys
 import time
@@ -12,6 +14,8 @@ import pytest
 
 from envdoctor.facts import Known, encode, need
 from envdoctor.locks import files
+from envdoctor.locks.document import LockedPackage
+from envdoctor.probe.records import digest as digest_of
 from envdoctor.sources.lock import facts_of_lock
 from tests.cli.test_cli import run
 from tests.factory import MATRIX, SITE, dist, edit, gpu, healthy, put, with_driver
@@ -74,6 +78,58 @@ def test_a_real_environment_without_the_packages_is_told_what_is_missing_and_the
     assert ("missing", "torch") in report[MACHINE]
     assert not {what for what, _ in report[MACHINE]} & {"gpu", "driver"}
     assert (("python", "Python") in report[MACHINE]) is (sys.version_info[:2] != (3, 12))
+
+
+def install(site: Path, name: str, *, said: str) -> str:
+    """A distribution of one module as an installer leaves it; gives the digest of its RECORD."""
+    module, info = site / name / "__init__.py", site / f"{name}-1.0.dist-info"
+    contents = {module: f"SAID = {said!r}\n", info / "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"}
+    rows = []
+    for path, text in contents.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        rows.append(f"{path.relative_to(site)},sha256={digest},{len(text)}\n")
+    record = "".join([*rows, f"{info.name}/INSTALLER,,\n", f"{info.name}/RECORD,,\n"])
+    (info / "RECORD").write_text(record)
+    return str(digest_of(record))
+
+
+def test_edited_deleted_and_otherwise_built_packages_are_found_by_the_bytes_of_a_real_environment(tmp_path: Path) -> None:
+    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
+    (site,) = (tmp_path / "env" / "lib").glob("python*/site-packages")
+    digests = {name: install(site, name, said="locked") for name in ("built", "deleted", "edited", "same")}
+    packages = tuple(
+        LockedPackage(name=name, version="1.0", file=f"{name}-1.0-py3-none-any.whl", sha256="0" * 64, record=digest)
+        for name, digest in digests.items()
+    )
+    python = ".".join(map(str, sys.version_info[:2]))
+    assumed = {"gpu": None, "compute_capability": None, "driver_floor": None, "cuda": None, "glibc": "2.5", "python": python}
+    files.write(h100(packages=packages, stack={}, bounds=(), asked=("same==1.0",), **assumed), str(tmp_path / "lockfiles"))
+
+    def told() -> tuple[int, set[tuple[str, str, str]], int]:
+        done = run("check", "lock:h100", "env", "--strict", "--format", "json", cwd=tmp_path)
+        report = json.loads(done.stdout)
+        assert report["unknown"] == []
+        return (
+            done.returncode,
+            {(one["what"], one["name"], one["says"]) for one in report["departures"]},
+            report["proven_untouched"],
+        )
+
+    assert told() == (0, set(), 4)
+    (site / "edited" / "__init__.py").write_text("SAID = 'edited'\n")
+    (site / "deleted" / "__init__.py").unlink()
+    install(site, "built", said="another")
+    assert told() == (
+        1,
+        {
+            ("files", "edited", "1 edited: edited/__init__.py"),
+            ("files", "deleted", "1 deleted: deleted/__init__.py"),
+            ("build", "built", "its RECORD is not that of built-1.0-py3-none-any.whl"),
+        },
+        1,
+    )
 
 
 @pytest.mark.parametrize(
