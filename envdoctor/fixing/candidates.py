@@ -1,0 +1,135 @@
+"""Which goals are worth asking the resolver about: what rules propose, combined, and the stacks that the data knows. Pure but for the clock."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from itertools import count
+from typing import TYPE_CHECKING
+
+from envdoctor.facts import Known, NotObserved
+from envdoctor.fixing.goals import Estimate, Goal, closure, estimate, extended
+from envdoctor.stacks import ENGINE, TRAINERS, Asked, table
+from envdoctor.views import distributions, driver_version, gpus, parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from envdoctor.facts import Facts
+    from envdoctor.findings import Diagnosis
+    from envdoctor.fixing.proving import Judge, Proof
+    from envdoctor.matrix import Matrix
+    from envdoctor.rows import GpuProduct
+    from envdoctor.stacks import Table
+
+MAX_GOALS = 40
+"""Goals that are judged on supposed facts in one search."""
+MAX_STACKS = 6
+MAX_FINDINGS = 3
+"""Findings of one goal whose changes are tried next."""
+SEARCH_S = 1.5
+
+
+def candidates(
+    judge: Judge, matrix: Matrix, base: Goal, wanted: tuple[Diagnosis, ...], kept: Mapping[str, str]
+) -> list[tuple[Estimate, Goal]]:
+    """Goals after which the rules find nothing of what was wanted, with the least number of changes; the cheapest first.
+
+    Args:
+        judge: of the target.
+        matrix: the compatibility data.
+        base: what must be so in any case.
+        wanted: the causes to mend.
+        kept: exact versions that must stay or come.
+    """
+    facts, number = judge.facts, count()
+    seen: set[object] = set()
+    heap: list[tuple[Estimate, int, Goal]] = []
+    found: list[tuple[Estimate, Goal]] = []
+    until = time.monotonic() + SEARCH_S
+
+    def push(goal: Goal) -> None:
+        if goal.key not in seen:
+            seen.add(goal.key)
+            heapq.heappush(heap, (estimate(closure(goal, facts, matrix), facts, matrix), next(number), goal))
+
+    roots = [one.root for one in wanted]
+    if base.install or base.remove or not roots:
+        push(base)
+    for root in roots:
+        for goal in extended(base, root, kept, facts):
+            push(goal)
+    for goal in stack_goals(facts, matrix, base, kept):
+        push(goal)
+    judged = 0
+    while heap and judged < MAX_GOALS and time.monotonic() < until:
+        least, _, goal = heapq.heappop(heap)
+        proof = judge.of(closure(goal, facts, matrix), wanted)
+        judged += 1
+        if proof is None:
+            continue
+        if proof.clean:
+            found.append((least, goal))
+            continue
+        for next_goal in children(goal, proof, kept, facts):
+            push(next_goal)
+    return found
+
+
+def children(goal: Goal, proof: Proof, kept: Mapping[str, str], facts: Facts) -> Iterator[Goal]:
+    """The goal with what would mend what it leaves or newly breaks."""
+    for finding in (*proof.new_errors, *proof.remaining)[:MAX_FINDINGS]:
+        yield from extended(goal, finding, kept, facts)
+
+
+def machine(facts: Facts, matrix: Matrix) -> Asked:
+    """What stacks must fit on this machine; what is not known of it excludes nothing."""
+    driver = driver_version(facts)
+    libc, python = facts.host.libc, facts.python
+    glibc = libc.value.version if isinstance(libc, Known) and libc.value.name == "glibc" else None
+    return Asked(
+        gpu=_product(facts, matrix),
+        driver=driver.value if isinstance(driver, Known) and parsed(driver.value or "") else None,
+        python=python.value.version if isinstance(python, Known) and parsed(python.value.version) else None,
+        glibc=glibc if parsed(glibc or "") else None,
+    )
+
+
+def _product(facts: Facts, matrix: Matrix) -> GpuProduct | None:
+    """A product with the compute capability of the first GPU: that is all that stacks depend on."""
+    try:
+        known = [gpu.compute_capability.value for gpu in gpus(facts) if isinstance(gpu.compute_capability, Known)]
+    except NotObserved:
+        return None
+    return next((row for row in matrix.gpu_products() if known and row.compute_capability == known[0]), None)
+
+
+def stacks(facts: Facts, matrix: Matrix, kept: Mapping[str, str]) -> Table:
+    """The stacks of the data that fit this machine, its trainer, and what is kept."""
+    present = distributions(facts)
+    asked = machine(facts, matrix)
+    packages = {name: f"=={kept[name]}" for name in (ENGINE, "torch", "transformers", *TRAINERS) if name in kept}
+    trainer = next((name for name in TRAINERS if name in present), None)
+    if trainer is not None:
+        packages.setdefault(trainer, "")
+    return table(matrix, Asked(gpu=asked.gpu, driver=asked.driver, python=asked.python, glibc=asked.glibc, packages=packages))
+
+
+def stack_goals(facts: Facts, matrix: Matrix, base: Goal, kept: Mapping[str, str]) -> list[Goal]:
+    """The stacks as goals, those that change least first; the engine alone where what is installed might go with it."""
+    try:
+        present = distributions(facts)
+    except NotObserved:
+        return []
+    if ENGINE not in present:
+        return []
+    goals = []
+    for stack in stacks(facts, matrix, kept).stacks:
+        names = (ENGINE, *(name for name in (*TRAINERS, "transformers") if name in present))
+        for some in ((ENGINE,), names):
+            install = {name: f"=={stack.versions[name]}" for name in some if name in stack.versions}
+            if all(kept.get(name, spec[2:]) == spec[2:] for name, spec in install.items()):
+                why = dict.fromkeys(install, f"vllm {stack.versions[ENGINE]} is of a stack that goes with this machine")
+                merged = Goal(install={**install, **base.install}, remove=base.remove, why={**why, **base.why}, backend=base.backend)
+                goals.append((estimate(closure(merged, facts, matrix), facts, matrix), len(goals), merged))
+    return [goal for _, _, goal in sorted(goals, key=lambda one: one[:2])[:MAX_STACKS]]
