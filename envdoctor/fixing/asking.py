@@ -49,13 +49,12 @@ class Resolver:
             except Unresolvable as none:
                 if self.offline or not _COLD.search(none.says):
                     raise
-                self._cached = False
         return self._timed(msgspec.structs.replace(question, offline=self.offline))
 
     def confirmed(self, question: Question, moving: Iterable[Pinned]) -> dict[str, Pinned] | None:
         """The files of these exact releases as the index has them now; None if one of them is gone.
 
-        With nothing cached, or --offline, there is nothing more to ask.
+        With --offline nothing more can be asked, and what the index was just asked about is there.
         """
         pins = tuple(moving)
         if self.offline or not self._cached or not pins:

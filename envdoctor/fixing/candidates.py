@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from envdoctor.facts import Known, NotObserved
-from envdoctor.fixing.goals import Estimate, Goal, closure, estimate, extended
+from envdoctor.fixing.goals import HEADS, Estimate, Goal, closure, estimate, extended
 from envdoctor.stacks import ENGINE, TRAINERS, Asked, table
 from envdoctor.views import distributions, driver_version, gpus, parsed
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from envdoctor.facts import Facts
-    from envdoctor.findings import Diagnosis
-    from envdoctor.fixing.proving import Judge, Proof
+    from envdoctor.findings import Diagnosis, Finding
+    from envdoctor.fixing.proving import Judge
     from envdoctor.matrix import Matrix
     from envdoctor.rows import GpuProduct
     from envdoctor.stacks import Table
 
-MAX_GOALS = 40
+MAX_GOALS = 100
 """Goals that are judged on supposed facts in one search."""
 MAX_STACKS = 6
-MAX_FINDINGS = 3
+MAX_FINDINGS = 4
 """Findings of one goal whose changes are tried next."""
 SEARCH_S = 1.5
 
@@ -64,21 +64,28 @@ def candidates(
     judged = 0
     while heap and judged < MAX_GOALS and time.monotonic() < until:
         least, _, goal = heapq.heappop(heap)
-        proof = judge.of(closure(goal, facts, matrix), wanted)
+        proof = judge.of(closure(goal, facts, matrix), wanted, quick=True)
         judged += 1
         if proof is None:
             continue
-        if proof.clean:
+        objections = (*proof.remaining, *(one for one in proof.new_errors if not _left_to_resolver(one, goal)))
+        if not objections:
             found.append((least, goal))
             continue
-        for next_goal in children(goal, proof, kept, facts):
+        for next_goal in children(goal, objections, kept, facts):
             push(next_goal)
     return found
 
 
-def children(goal: Goal, proof: Proof, kept: Mapping[str, str], facts: Facts) -> Iterator[Goal]:
-    """The goal with what would mend what it leaves or newly breaks."""
-    for finding in (*proof.new_errors, *proof.remaining)[:MAX_FINDINGS]:
+def _left_to_resolver(finding: Finding, goal: Goal) -> bool:
+    """Whether it blames a package that merely follows: the resolver will choose another release, which is judged then."""
+    blamed = next(iter(finding.subjects), "__")
+    return not blamed.startswith("__") and blamed not in HEADS and blamed not in goal.install
+
+
+def children(goal: Goal, findings: tuple[Finding, ...], kept: Mapping[str, str], facts: Facts) -> Iterator[Goal]:
+    """The goal with what would mend what it leaves or newly breaks, one change more each."""
+    for finding in findings[:MAX_FINDINGS]:
         yield from extended(goal, finding, kept, facts)
 
 
@@ -130,6 +137,8 @@ def stack_goals(facts: Facts, matrix: Matrix, base: Goal, kept: Mapping[str, str
             install = {name: f"=={stack.versions[name]}" for name in some if name in stack.versions}
             if all(kept.get(name, spec[2:]) == spec[2:] for name, spec in install.items()):
                 why = dict.fromkeys(install, f"vllm {stack.versions[ENGINE]} is of a stack that goes with this machine")
-                merged = Goal(install={**install, **base.install}, remove=base.remove, why={**why, **base.why}, backend=base.backend)
+                merged = Goal(
+                    install={**install, **base.install}, remove=base.remove, why={**why, **base.why}, backend=base.backend
+                )
                 goals.append((estimate(closure(merged, facts, matrix), facts, matrix), len(goals), merged))
     return [goal for _, _, goal in sorted(goals, key=lambda one: one[:2])[:MAX_STACKS]]

@@ -30,7 +30,9 @@ def _form(facts: Facts, moves: tuple[Move, ...], backend: str | None, *, uv: boo
         made.append((*run, *_installer(facts, "uninstall", uv=uv), *(() if uv else ("-y",)), *gone))
     if words and uv:
         tag = () if backend is None else (f"--torch-backend={backend}",)
-        made.append((*run, *_installer(facts, "install", uv=uv), "--no-deps", *tag, *(f"--reinstall-package={n}" for n in again), *words))
+        made.append(
+            (*run, *_installer(facts, "install", uv=uv), "--no-deps", *tag, *(f"--reinstall-package={n}" for n in again), *words)
+        )
     elif words and backend is None:  # only uv knows PyTorch's own indexes by name
         force = ("--force-reinstall",) if again else ()
         made.append((*run, *_installer(facts, "install", uv=uv), "--no-deps", *force, *words))

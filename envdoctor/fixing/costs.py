@@ -175,7 +175,7 @@ def _follows(name: str, changed: Mapping[str, str], facts: Facts, matrix: Matrix
     whom = [normalized(edge.requirer.name) for edge in requirements(facts).edges if edge.name == name]
     whom = [one for one in dict.fromkeys(whom) if one in changed]
     if whom:
-        return f"{whom[0]} {changed[whom[0]]} takes it along"
+        return f"to go with {whom[0]} {changed[whom[0]]}"
     if name.startswith(TORCH_BRINGS) and "torch" in changed:
         return f"torch {changed['torch']} brings it"
     return "what changes here needs it"

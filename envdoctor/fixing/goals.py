@@ -11,7 +11,6 @@ from envdoctor.facts import NotObserved
 from envdoctor.findings import Change, Kind
 from envdoctor.pins import combined, satisfiable
 from envdoctor.prescribe import safe, supposition
-from envdoctor.suppose import REMOVED
 from envdoctor.views import ENGINES, TRAINERS, distributions, normalized, parsed
 
 if TYPE_CHECKING:
@@ -116,7 +115,9 @@ def estimate(supposed: Mapping[str, str], facts: Facts, matrix: Matrix) -> Estim
         present = distributions(facts)
     except NotObserved:
         return Estimate(len(supposed), 0)
-    changed = {name: version for name, version in supposed.items() if name in present and not same(present[name].version, version)}
+    changed = {
+        name: version for name, version in supposed.items() if name in present and not same(present[name].version, version)
+    }
     heads = [name for name in changed if name in HEADS]
     return Estimate(len(heads), sum(between(matrix, name, present[name].version, changed[name]) for name in heads))
 

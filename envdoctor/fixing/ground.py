@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _NEVER = "python_version < '3'"
 """A marker that no target meets: an override with it takes a requirement away."""
-INSTALLERS = ("pip", "uv", "setuptools", "wheel")
+INSTALLERS = ("pip", "uv")
 """What manages the environment: never a reason to change anything."""
 GLIBCS = (17, 28, *range(31, 41))
 """Minor versions of glibc 2 that uv has a platform for."""
@@ -155,7 +155,9 @@ def question(  # noqa: PLR0913 - what a resolution depends on
         strict: everything else is pinned to what is installed; else it is only preferred.
         index: where to ask.
     """
-    asked = {name: f"=={kept[name]}" if name in kept else goal.install.get(name, "") for name in (*at.roots, *goal.install, *kept)}
+    asked = {
+        name: f"=={kept[name]}" if name in kept else goal.install.get(name, "") for name in (*at.roots, *goal.install, *kept)
+    }
     lines = tuple(f"{name}{spec}" for name, spec in sorted(asked.items()) if name not in goal.remove and name not in at.aside)
     pins = {name: version for name, version in at.pinned.items() if name not in asked or not asked[name]}
     held = tuple(f"{name}=={version}" for name, version in sorted(pins.items()) if name not in free) if strict else ()

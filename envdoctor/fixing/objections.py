@@ -29,10 +29,10 @@ def one_line(says: str) -> str:
     return _CAUSE.split(text, maxsplit=1)[-1]
 
 
-def in_short(says: str) -> str:
-    """One sentence: the premises of the first step of the solver's argument, which contradict each other."""
+def in_short(says: str) -> tuple[str, bool]:
+    """One sentence, the premises of the first step of the solver's argument, and whether that is what it is."""
     text = one_line(says)
     found = _BECAUSE.search(text)
     if found is None:
-        return text.partition(". ")[0][:400]
-    return f"These contradict each other: {found.group(1)[:600]}."
+        return text.partition(". ")[0][:400], False
+    return f"{found.group(1)[:600]}.", True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,16 +12,16 @@ from envdoctor.findings import Severity
 from envdoctor.fixing.candidates import candidates, children
 from envdoctor.fixing.commands import commands
 from envdoctor.fixing.costs import Cost, cost, first, moves, size
-from envdoctor.fixing.goals import PACKAGE_KINDS, Goal, closure, same
+from envdoctor.fixing.goals import HEADS, PACKAGE_KINDS, Goal, closure, same
 from envdoctor.fixing.ground import followers, ground, question
 from envdoctor.fixing.objections import named, not_there
 from envdoctor.fixing.proving import Judge, after
 from envdoctor.plans import Repair
+from envdoctor.prescribe import prescribe
 from envdoctor.resolver import Index, Unresolvable
-from envdoctor.views import ENGINES, distributions
+from envdoctor.views import distributions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
     from envdoctor.facts import Facts
     from envdoctor.findings import Diagnosis, Finding, Report
@@ -33,9 +34,12 @@ if TYPE_CHECKING:
 
 MAX_ASKED = 6
 """Goals that the resolver is asked about."""
-LEADERS = {*ENGINES, "torch"}
-MAX_STRICT = 2
+MAX_STRICT = 1
 """Tries with all pinned that need not follow, each freeing what the resolver objected to."""
+MAX_LOOSE = 3
+"""Tries with what is installed only preferred, each leaving aside what the index does not have."""
+MAX_MILDER = 2
+"""Further changes that are weighed to spare a warning."""
 MAX_ROUNDS = 4
 """Times that a goal is narrowed by what the rules say of its resolution."""
 PLANNING_S = 20.0
@@ -76,7 +80,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     says: str = ""
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What came of planning."""
 
     plans: tuple[Planned, ...]
@@ -85,13 +89,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The causes that a change of packages may mend."""
     others: tuple[Diagnosis, ...]
     """The causes that no plan mends: each has remedies of its own."""
+    asked: bool
+    """Whether --keep asks for versions that are not installed."""
     failed: tuple[Failed, ...]
     resolved_s: float
     questions: int
     seconds: float
 
 
-def plan(facts: Facts, matrix: Matrix, report: Report, wish: Wish, resolver: Resolver) -> Outcome:
+def plan(facts: Facts, matrix: Matrix, report: Report, wish: Wish, resolver: Resolver) -> Answer:
     """The plans for what a report found.
 
     Raises:
@@ -115,6 +121,44 @@ def wanted(report: Report) -> tuple[Diagnosis, ...]:
     return tuple(one for one in able if one.root.severity is Severity.WARNING)
 
 
+def treated(answer: Answer, facts: Facts, matrix: Matrix, report: Report) -> Answer:
+    """The answer with remedies: of what no plan mends all, of what a plan mends what others could do instead (a newer driver)."""
+    others = prescribe(answer.others, facts, matrix, report.verdicts)
+    mended = {id(one): one for made in answer.plans for one in made.repair.mends}
+    bare = [msgspec.structs.replace(one, root=_without_packages(one.root)) for one in mended.values()]
+    known = {
+        key: msgspec.structs.replace(one, remedies=new.remedies)
+        for (key, one), new in zip(mended.items(), prescribe(bare, facts, matrix, report.verdicts), strict=True)
+    }
+    plans = tuple(
+        msgspec.structs.replace(
+            made,
+            repair=msgspec.structs.replace(made.repair, mends=tuple(known[id(one)] for one in made.repair.mends), leaves=others),
+        )
+        for made in answer.plans
+    )
+    return msgspec.structs.replace(answer, others=others, plans=plans)
+
+
+def _without_packages(root: Finding) -> Finding:
+    return msgspec.structs.replace(root, changes=tuple(one for one in root.changes if one.kind not in PACKAGE_KINDS))
+
+
+class _Proven(msgspec.Struct, frozen=True, kw_only=True):
+    """A goal as it was resolved and judged."""
+
+    goal: Goal
+    at: Ground
+    asked: Question
+    answer: dict[str, Pinned]
+    moves: tuple[Move, ...]
+    proof: Proof
+
+
+def _warns(one: _Proven) -> int:
+    return len(one.proof.new_warnings)
+
+
 class _Planning:
     def __init__(self, facts: Facts, matrix: Matrix, report: Report, wish: Wish, resolver: Resolver) -> None:
         self.facts, self.matrix, self.report, self.wish, self.resolver = facts, matrix, report, wish, resolver
@@ -124,7 +168,7 @@ class _Planning:
         self.failed: list[Failed] = []
         self.absent: dict[str, str] = {}
 
-    def done(self) -> Outcome:
+    def done(self) -> Answer:
         present = distributions(self.facts)
         come = {name: v for name, v in self.wish.keep.items() if name not in present or not same(present[name].version, v)}
         base = Goal(install={name: f"=={v}" for name, v in come.items()}, why=dict.fromkeys(come, "you asked for it (--keep)"))
@@ -132,10 +176,11 @@ class _Planning:
         plans.sort(key=lambda one: one.cost)
         best = plans[:1] if not self.wish.several else plans
         mended = {id(one) for one in best[0].repair.mends} if best else set()
-        return Outcome(
+        return Answer(
             plans=tuple(best),
             wanted=self.wanted,
             others=tuple(one for one in self.report.diagnoses if id(one) not in mended),
+            asked=bool(come),
             failed=tuple(self.failed),
             resolved_s=self.resolver.seconds,
             questions=self.resolver.questions,
@@ -144,34 +189,57 @@ class _Planning:
 
     def _plans(self, base: Goal) -> list[Planned]:
         found: dict[tuple[tuple[str, str], ...], Planned] = {}
-        asked = 0
-        for least, goal in candidates(self.judge, self.matrix, base, self.wanted, self.wish.keep):
-            enough = bool(found) and not self.wish.several and least >= min((one.cost.heads, one.cost.distance) for one in found.values())
-            if enough or asked >= MAX_ASKED or time.monotonic() - self.started > PLANNING_S:
+        hopeful = candidates(self.judge, self.matrix, base, self.wanted, self.wish.keep)
+        for least, goal in hopeful[:MAX_ASKED]:
+            best = min(((one.cost.heads, one.cost.distance) for one in found.values()), default=None)
+            if (best is not None and least >= best and not self.wish.several) or self._late():
                 break
-            asked += 1
             made = self._planned(goal)
             if made is not None:
                 found.setdefault(tuple(sorted(made.supposed.items())), made)
         return list(found.values())
 
+    def _late(self) -> bool:
+        return time.monotonic() - self.started > PLANNING_S
+
     def _planned(self, goal: Goal) -> Planned | None:
         """The goal resolved, judged on what was really resolved, and narrowed where the rules object."""
+        proven: _Proven | None = None
         for _ in range(MAX_ROUNDS):
-            resolved = self._resolved(goal)
-            if resolved is None:
-                return None
-            at, asked, answer = resolved
-            found = moves(self.facts, self.matrix, at, goal, answer)
-            proof = self.judge.of(after(found), self.wanted)
-            if proof is not None and proof.clean:
-                return self._confirmed(goal, at, asked, answer, found, proof)
-            narrower = None if proof is None else next(children(goal, proof, self.wish.keep, self.facts), None)
+            tried = self._tried(goal)
+            if tried is None:
+                break
+            if tried.proof.clean:
+                proven = tried if proven is None or _warns(tried) < _warns(proven) else proven
+                narrower = None if proven is not tried else self._milder(tried)
+            elif proven is not None:
+                break  # what would mend a warning breaks something: the warning stays
+            else:
+                objections = (*tried.proof.new_errors, *tried.proof.remaining)
+                narrower = next(children(goal, objections, self.wish.keep, self.facts), None)
+                if narrower is None:
+                    self.failed.append(Failed(goal=goal, findings=objections))
             if narrower is None:
-                self.failed.append(Failed(goal=goal, findings=() if proof is None else (*proof.remaining, *proof.new_errors)))
-                return None
+                break
             goal = narrower
+        return None if proven is None else self._confirmed(proven)
+
+    def _milder(self, tried: _Proven) -> Goal | None:
+        """A goal that would bring fewer new warnings than one that is proven, if one more change does."""
+        for goal in islice(children(tried.goal, tried.proof.new_warnings, self.wish.keep, self.facts), MAX_MILDER):
+            proof = self.judge.of({**after(tried.moves), **closure(goal, self.facts, self.matrix)}, self.wanted)
+            if proof is not None and proof.clean and len(proof.new_warnings) < _warns(tried):
+                return goal
         return None
+
+    def _tried(self, goal: Goal) -> _Proven | None:
+        resolved = self._resolved(goal)
+        if resolved is None:
+            return None
+        at, asked, answer = resolved
+        found = moves(self.facts, self.matrix, at, goal, answer)
+        proof = self.judge.of(after(found), self.wanted)
+        return None if proof is None else _Proven(goal=goal, at=at, asked=asked, answer=answer, moves=found, proof=proof)
 
     def _resolved(self, goal: Goal) -> tuple[Ground, Question, dict[str, Pinned]] | None:
         """Pinned to what is installed but for what must follow; freed where the resolver objects; at last only preferred."""
@@ -179,49 +247,48 @@ class _Planning:
         closed = closure(goal, self.facts, self.matrix)
         free = set(followers(self.facts, goal, closed))
         says = ""
-        # where the engine or torch moves so much follows that pinning the rest only costs time
-        for strict in (*(True,) * (0 if set(closed) & LEADERS else MAX_STRICT), False):
+        # where a head moves so much follows that pinning the rest only costs time
+        strict_for = 0 if set(closed) & HEADS else MAX_STRICT
+        for number in range(strict_for + MAX_LOOSE):
             at = ground(self.facts, moving, self.absent)
-            asked = question(at, goal, self.wish.keep, free, strict=strict, index=self.wish.index)
+            asked = question(at, goal, self.wish.keep, free, strict=number < strict_for, index=self.wish.index)
             try:
                 return at, asked, self.resolver.ask(asked)
             except Unresolvable as none:
                 says = none.says
-            self.absent |= {name: "its release is not on the index, or has no wheel there" for name in (not_there(says) & set(at.pinned)) - moving}
+            lacking = (not_there(says) & set(at.pinned)) - moving - set(self.absent)
+            self.absent |= dict.fromkeys(lacking, "its release is not on the index, or has no wheel there")
             free |= {name for name in at.pinned if named(name, says)}
+            if number >= strict_for and not lacking:
+                break
         self.failed.append(Failed(goal=goal, says=says))
         return None
 
-    def _confirmed(  # noqa: PLR0913, PLR0917 - all that a plan is made of
-        self,
-        goal: Goal,
-        at: Ground,
-        asked: Question,
-        answer: Mapping[str, Pinned],
-        found: tuple[Move, ...],
-        proof: Proof,
-    ) -> Planned | None:
-        coming = [answer[one.name] for one in found if one.after is not None]
-        files = self.resolver.confirmed(asked, coming)
+    def _confirmed(self, made: _Proven) -> Planned | None:
+        """The plan with the files that the index has now; None if they are not there after all."""
+        coming = [made.answer[one.name] for one in made.moves if one.after is not None]
+        files = self.resolver.confirmed(made.asked, coming)
         if files is None:
-            return self._planned(goal)
+            return self._planned(made.goal)
+        python, platform = made.at.python, made.at.platform
         found = tuple(
-            msgspec.structs.replace(one, download_bytes=size(files[one.name], at.python, at.platform)) if one.name in files else one for one in found
+            msgspec.structs.replace(one, download_bytes=size(files[one.name], python, platform)) if one.name in files else one
+            for one in made.moves
         )
         repair = Repair(
             moves=found,
-            pins=tuple(first(files[one.name], at.python, at.platform) for one in coming if one.name in files),
-            mends=proof.mended,
-            leaves=tuple(one for one in self.report.diagnoses if one not in proof.mended),
-            commands=commands(self.facts, found, goal.backend),
+            pins=tuple(first(files[one.name], python, platform) for one in coming if one.name in files),
+            mends=made.proof.mended,
+            leaves=tuple(one for one in self.report.diagnoses if one not in made.proof.mended),
+            commands=commands(self.facts, found, made.goal.backend),
             resolved_s=self.resolver.seconds,
         )
         return Planned(
             repair=repair,
-            cost=cost(found, self.facts, self.matrix, proof),
-            untold=proof.untold,
-            warnings=proof.new_warnings,
-            aside=dict(at.aside),
-            backend=goal.backend,
+            cost=cost(found, self.facts, self.matrix, made.proof),
+            untold=made.proof.untold,
+            warnings=made.proof.new_warnings,
+            aside=dict(made.at.aside),
+            backend=made.goal.backend,
             supposed=after(found),
         )
