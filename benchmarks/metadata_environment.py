@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from envdoctor.harvest.archive import Wheel
 from envdoctor.harvest.remote import Client
 from envdoctor.resolver import Pinned, Question, resolve
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CUDA = {"2.14": "13.0", "2.13": "13.0", "2.10": "12.8", "2.5": "12.4"}
 """Of torch's wheels on PyPI, by its minor release."""
@@ -21,7 +24,8 @@ CUDA = {"2.14": "13.0", "2.13": "13.0", "2.10": "12.8", "2.5": "12.4"}
 def build(folder: Path, interpreter: str, requirements: tuple[str, ...]) -> tuple[Pinned, ...]:
     """An environment in ``folder`` for that interpreter, with the metadata of what uv resolves for the requirements."""
     subprocess.run([interpreter, "-m", "venv", "--without-pip", str(folder)], check=True)
-    version = subprocess.run([interpreter, "-c", "import platform; print(platform.python_version())"], check=True, capture_output=True)
+    ask = [interpreter, "-c", "import platform; print(platform.python_version())"]
+    version = subprocess.run(ask, check=True, capture_output=True)
     asked = version.stdout.decode().strip()
     pins = resolve(Question(requirements=requirements, python=asked, platform="x86_64-manylinux_2_35"))
     site = next((folder / "lib").glob("python*/site-packages"))
@@ -31,8 +35,8 @@ def build(folder: Path, interpreter: str, requirements: tuple[str, ...]) -> tupl
     if torch is not None:
         (site / "torch").mkdir()
         cuda = CUDA[".".join(torch.split(".")[:2])]
-        text = f"__version__ = '{torch}+cu{cuda.replace('.', '')}'\ndebug = False\ncuda = '{cuda}'\ngit_version = 'none'\nhip = None\n"
-        (site / "torch" / "version.py").write_text(text, encoding="utf-8")
+        lines = (f"__version__ = '{torch}+cu{cuda.replace('.', '')}'", "debug = False", f"cuda = '{cuda}'", "hip = None", "")
+        (site / "torch" / "version.py").write_text("\n".join(lines), encoding="utf-8")
     return pins
 
 

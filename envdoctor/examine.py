@@ -38,9 +38,7 @@ def explained_by(code: str) -> tuple[str, ...]:
     return load(next(name for name in REGISTRY if code_of(name) == code)).EXPLAINED_BY
 
 
-def examine(
-    facts: Facts, matrix: Matrix, wishes: Wishes, started: float, *, remedies: bool = True
-) -> tuple[Facts, Report]:
+def examine(facts: Facts, matrix: Matrix, wishes: Wishes, started: float, *, remedies: bool = True) -> tuple[Facts, Report]:
     """Judge the (supposed) facts. Gives the facts that were judged and the report.
 
     Args:

@@ -63,6 +63,6 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     """  # noqa: D301 - click keeps the lines after \b
     from envdoctor.cli.fixing import Doing, Words, run_fix  # noqa: PLC0415 - `envdoctor fix --help` needs none of this
 
-    words = Words(keep=keep, suppose=suppose, index=index, offline=offline, all_plans=all_plans, data=data)
+    words = Words(keep=keep, suppose=suppose, indexes=index, offline=offline, all_plans=all_plans, data=data)
     doing = Doing(apply=apply_it, into=into, yes=yes, system=system, resume=resume, undo=undo, forget=forget)
     return run_fix(target, words, doing, form=form, output=output, verbose=verbose)

@@ -20,7 +20,7 @@ class Words(NamedTuple):
 
     keep: tuple[str, ...] = ()
     suppose: tuple[str, ...] = ()
-    index: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
     offline: bool = False
     all_plans: bool = False
     data: str | None = None
@@ -106,9 +106,9 @@ def index_of(words: Words) -> Index:
     from envdoctor.errors import UserError  # noqa: PLC0415
     from envdoctor.resolver import Index  # noqa: PLC0415
 
-    for address in words.index:
+    for address in words.indexes:
         if address.startswith("-") or not address.strip():
             raise UserError(
                 "--index is given something that is no address", "Write it as uv takes it: --index https://HOST/simple"
             )
-    return Index(extra=words.index)
+    return Index(extra=words.indexes)

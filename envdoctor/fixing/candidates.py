@@ -1,10 +1,10 @@
-"""Which goals are worth asking the resolver about: what rules propose, combined, and the stacks that the data knows. Pure but for the clock."""
+"""Goals worth asking the resolver about: what rules propose, combined, and the stacks of the data. Pure but for the clock."""
 
 from __future__ import annotations
 
 import heapq
 import time
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from envdoctor.facts import Known, NotObserved
@@ -42,39 +42,55 @@ def candidates(
         wanted: the causes to mend.
         kept: exact versions that must stay or come.
     """
-    facts, number = judge.facts, count()
-    seen: set[object] = set()
-    heap: list[tuple[Estimate, int, Goal]] = []
+    search = _Search(judge.facts, matrix)
+    for goal in _first_goals(judge.facts, matrix, base, wanted, kept):
+        search.push(goal)
     found: list[tuple[Estimate, Goal]] = []
     until = time.monotonic() + SEARCH_S
-
-    def push(goal: Goal) -> None:
-        if goal.key not in seen:
-            seen.add(goal.key)
-            heapq.heappush(heap, (estimate(closure(goal, facts, matrix), facts, matrix), next(number), goal))
-
-    roots = [one.root for one in wanted]
-    if base.install or base.remove or not roots:
-        push(base)
-    for root in roots:
-        for goal in extended(base, root, kept, facts):
-            push(goal)
-    for goal in stack_goals(facts, matrix, base, kept):
-        push(goal)
-    judged = 0
-    while heap and judged < MAX_GOALS and time.monotonic() < until:
-        least, _, goal = heapq.heappop(heap)
-        proof = judge.of(closure(goal, facts, matrix), wanted, quick=True)
-        judged += 1
+    for least, goal, supposed in islice(search.cheapest(), MAX_GOALS):
+        proof = judge.of(supposed, wanted, quick=True)
+        if time.monotonic() > until:
+            break
         if proof is None:
             continue
         objections = (*proof.remaining, *(one for one in proof.new_errors if not _left_to_resolver(one, goal)))
         if not objections:
             found.append((least, goal))
-            continue
-        for next_goal in children(goal, objections, kept, facts):
-            push(next_goal)
+        for next_goal in children(goal, objections, kept, judge.facts):
+            search.push(next_goal)
     return found
+
+
+class _Search:
+    """The goals that wait, the cheapest first, each once."""
+
+    def __init__(self, facts: Facts, matrix: Matrix) -> None:
+        self.facts, self.matrix = facts, matrix
+        self._number = count()
+        self._seen: set[object] = set()
+        self._heap: list[tuple[Estimate, int, Goal, dict[str, str]]] = []
+
+    def push(self, goal: Goal) -> None:
+        if goal.key not in self._seen:
+            self._seen.add(goal.key)
+            supposed = closure(goal, self.facts, self.matrix)
+            heapq.heappush(self._heap, (estimate(supposed, self.facts, self.matrix), next(self._number), goal, supposed))
+
+    def cheapest(self) -> Iterator[tuple[Estimate, Goal, dict[str, str]]]:
+        """What waits, in order; more may be pushed meanwhile."""
+        while self._heap:
+            least, _, goal, supposed = heapq.heappop(self._heap)
+            yield least, goal, supposed
+
+
+def _first_goals(
+    facts: Facts, matrix: Matrix, base: Goal, wanted: tuple[Diagnosis, ...], kept: Mapping[str, str]
+) -> Iterator[Goal]:
+    if base.install or base.remove or not wanted:
+        yield base
+    for one in wanted:
+        yield from extended(base, one.root, kept, facts)
+    yield from stack_goals(facts, matrix, base, kept)
 
 
 def _left_to_resolver(finding: Finding, goal: Goal) -> bool:
@@ -130,7 +146,7 @@ def stack_goals(facts: Facts, matrix: Matrix, base: Goal, kept: Mapping[str, str
         return []
     if ENGINE not in present:
         return []
-    goals = []
+    goals: list[tuple[Estimate, int, Goal]] = []
     for stack in stacks(facts, matrix, kept).stacks:
         names = (ENGINE, *(name for name in (*TRAINERS, "transformers") if name in present))
         for some in ((ENGINE,), names):

@@ -67,7 +67,9 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
 
     def as_change(self) -> Change:
         """The goal as a change that rules propose, to be supposed."""
-        return Change(kind=Kind.INSTALL, says="", install=dict(self.install), remove=self.remove)
+        # "any version" stands for one of which the data knows nothing
+        asked = {name: spec or ">=0" for name, spec in self.install.items()}
+        return Change(kind=Kind.INSTALL, says="", install=asked, remove=self.remove)
 
 
 def _keeps(kept: Mapping[str, str], name: str, spec: str) -> bool:

@@ -142,9 +142,7 @@ def brought_by_torch(facts: Facts) -> frozenset[str]:
     return frozenset(name for name in distributions(facts) if name in below and name.startswith(TORCH_BRINGS))
 
 
-def question(  # noqa: PLR0913 - what a resolution depends on
-    at: Ground, goal: Goal, kept: Mapping[str, str], free: Collection[str], *, strict: bool, index: Index
-) -> Question:
+def question(at: Ground, goal: Goal, kept: Mapping[str, str], free: Collection[str], *, strict: bool, index: Index) -> Question:
     """The goal as a question to the resolver.
 
     Args:

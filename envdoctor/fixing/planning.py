@@ -22,7 +22,6 @@ from envdoctor.resolver import Index, Unresolvable
 from envdoctor.views import distributions
 
 if TYPE_CHECKING:
-
     from envdoctor.facts import Facts
     from envdoctor.findings import Diagnosis, Finding, Report
     from envdoctor.fixing.asking import Resolver

@@ -98,8 +98,8 @@ def _plan(one: Planned, number: int, count: int, page: Page) -> Iterator[str]:
         yield from (_painted(f"            {shell(argv)}", BOLD, page) for argv in some)
     proof = f"the rules come back clean of it, and uv resolved it ({one.repair.resolved_s:.1f} s)"
     yield from _wrapped(proof, page, "  proven  ")
-    for warning in one.warnings:
-        yield from _wrapped(f"{warning.code} {warning.title}", page, "  warns   ")
+    for warned in one.warnings:
+        yield from _wrapped(f"{warned.code} {warned.title}", page, "  warns   ")
     untold = one.untold if page.verbose else one.untold[:MAX_UNTOLD]
     for text in untold:
         yield from _wrapped(text, page, "  open    ")
@@ -205,7 +205,10 @@ def _left(one: Diagnosis, page: Page) -> Iterator[str]:
     for line in _wrapped(f"{root.code} {root.title}", page, f"{root.severity.value.upper()} ", "  "):
         yield _painted(line, BOLD, page)
     if not one.remedies:
-        yield from _wrapped(f"No command mends this; `envdoctor explain {root.code}` says what can be done.", page, "  fix     ")
+        told = "No single change mends it alone" if root.changes else "No command mends it"
+        yield from _wrapped(f"{told}; `envdoctor explain {root.code}` says what can be done.", page, "  fix     ")
+        for rejected in one.rejected:
+            yield from _wrapped(f"not: {rejected}", page, "          ", "               ")
     for number, remedy in enumerate(one.remedies):
         who = f" ({WHO[remedy.kind]} must do it)" if remedy.kind in WHO else ""
         yield from _wrapped(remedy.says + who, page, "  fix     " if number == 0 else "  or      ")
