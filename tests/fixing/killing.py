@@ -1,0 +1,145 @@
+"""Killing a repair at seeded points in each of its phases, and finishing or undoing it: the tries, and what is true after each."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.fixing import world
+
+if TYPE_CHECKING:
+    from tests.fixing.world import Seen
+
+ROOT = Path(__file__).resolve().parents[2]
+PHASES = ("before it began", "staging", "snapshotting", "ready", "changing", "changed", "checked", "done")
+"""In the order in which the journal is written; a step belongs to the phase that was last written down."""
+
+
+class Point(NamedTuple):
+    """Where a repair is killed, and what is done then. ``again``: share of the steps of resume or undo at which that is killed too."""
+
+    phase: str
+    death: str
+    then: str
+    again: float | None
+
+
+class Tried(NamedTuple):
+    """What came of one."""
+
+    point: Point
+    killed: bool
+    second_killed: bool
+    state: str
+    """"before", "repaired", or what is different."""
+    seconds: float
+
+
+class Ground(NamedTuple):
+    """Where it is tried."""
+
+    prefix: Path
+    saved: Path
+    before: dict[str, Seen]
+    repaired: dict[str, Seen]
+    """Times left out."""
+    plan: Path
+    steps: list[str]
+    """Of a repair that nothing befalls."""
+    said: dict[str, Any]
+    """What it said."""
+
+    def now(self) -> dict[str, Seen]:
+        """What is there, but for our own folder."""
+        return world.seen(self.prefix, leave_out=(".envdoctor", ".lock"))
+
+
+def drive(action: str, plan: Path, death: str | None = None) -> tuple[int, dict[str, Any]]:
+    """One call in a process of its own; its exit status (-9: killed) and what it said."""
+    words = (sys.executable, "-m", "tests.fixing.driver", action, str(plan), *((death,) if death is not None else ()))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
+    assert done.returncode in {0, 2, -signal.SIGKILL}, done.stderr
+    return done.returncode, json.loads(done.stdout) if done.stdout else {}
+
+
+def ground(
+    prefix: Path, saved: Path, url: str, plan: Path, moves: dict[str, tuple[str | None, str | None]] | None = None
+) -> Ground:
+    """Make a repair once that nothing befalls, to know its steps and where it leads."""
+    plan.write_text(json.dumps({"prefix": str(prefix), "url": url, "moves": moves}))
+    before = world.seen(saved, leave_out=(".envdoctor", ".lock"))
+    world.again(saved, prefix)
+    status, said = drive("apply", plan)
+    assert (status, said["outcome"]) == (0, "repaired"), said
+    repaired = world.timeless(world.seen(prefix, leave_out=(".envdoctor", ".lock")))
+    return Ground(prefix, saved, before, repaired, plan, said["steps"], said)
+
+
+def points(steps: list[str], count: int, seed: int, uv_s: float = 0.06) -> list[Point]:
+    """Seeded points, the same number in each phase; where uv works, half of them while it does (up to ``uv_s`` after its start)."""
+    chance = random.Random(seed)  # noqa: S311 - a choice of tests
+    bounds = [0, *(number + 1 for number, step in enumerate(steps) if step == "journal"), len(steps)]
+    spans = {phase: range(first, last) for phase, first, last in zip(PHASES, bounds[:-1], bounds[1:], strict=True)}
+    found = []
+    named = [phase for phase in PHASES if spans[phase]]
+    for number in range(count):
+        phase = named[number % len(named)]
+        span = spans[phase]
+        # while uv works: it stages (downloads, unpacks), asks for the freeze, and uninstalls
+        programs = [step for step in span if steps[step] == "subprocess.Popen"]
+        if programs and chance.random() < 0.5:
+            death = f"{chance.choice(programs)}+{chance.uniform(0.002, uv_s):.4f}"
+        else:
+            death = str(chance.choice(span))
+        again = chance.random() if chance.random() < 0.4 else None
+        found.append(Point(phase, death, chance.choice(("undo", "resume")), again))
+    return found
+
+
+def attempt(where: Ground, point: Point) -> Tried:
+    """Kill there, then finish or undo, and look at every byte."""
+    began = time.monotonic()
+    world.again(where.saved, where.prefix)
+    status, _ = drive("apply", where.plan, point.death)
+    second_killed = False
+    status_then: int = -signal.SIGKILL
+    said: dict[str, Any] = {}
+    if point.again is not None:
+        # how many steps it has depends on where the first was killed: those of an apply are about as many
+        death = str(int(point.again * len(where.steps)))
+        status_then, said = drive(point.then, where.plan, death)
+        second_killed = status_then == -signal.SIGKILL
+    if status_then == -signal.SIGKILL:
+        status_then, said = drive(point.then, where.plan)
+    return Tried(point, status == -signal.SIGKILL, second_killed, judged(where, said), time.monotonic() - began)
+
+
+def judged(where: Ground, said: dict[str, Any]) -> str:
+    """In which of the two states the environment is; anything between is told."""
+    now = where.now()
+    if now == where.before:
+        return "before"
+    if world.timeless(now) == where.repaired:
+        return "repaired"
+    nearer = where.repaired if said.get("outcome") == "repaired" else world.timeless(where.before)
+    different = sorted(path for path in {*now, *nearer} if world.timeless(now).get(path) != nearer.get(path))
+    return f"between: {len(different)} entries differ, {different[:4]}; it said {said}"
+
+
+def right(tried: Tried) -> bool:
+    """Whether the state is the one that was asked for.
+
+    A repair that was killed before its journal was written had not begun: it cannot be resumed, and is as before. One that
+    was done when it was killed, or whose undoing was killed at its very end, has nothing left to resume or undo.
+    """
+    if tried.point.then == "undo":
+        return tried.state == "before"
+    return tried.state == ("before" if tried.point.phase == PHASES[0] else "repaired")

@@ -1,0 +1,106 @@
+"""Ctrl-C and SIGTERM in a real process: everything is as it was, and it says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from envdoctor.fixing.applying import pending
+from tests.fixing.killing import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.fixing.conftest import Home
+    from tests.harvest.server import Handler
+
+LONG_S = 30.0
+
+
+def begun(home: Home, folder: Path, recheck_s: str = "0") -> subprocess.Popen[str]:
+    plan = folder / "plan.json"
+    plan.write_text(json.dumps({"prefix": str(home.prefix), "url": home.url}))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TEST_RECHECK_S": recheck_s}
+    words = (sys.executable, "-m", "tests.fixing.driver", "apply", str(plan))
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+
+
+def wait_for(home: Home, phase: str) -> None:
+    until = time.monotonic() + LONG_S
+    while time.monotonic() < until:
+        found = pending(str(home.prefix))
+        if found is not None and found.phase == phase:
+            assert found.running
+            assert "at work" in found.says
+            return
+        time.sleep(0.002)
+    pytest.fail(f"it never came to {phase}")
+
+
+def ended(child: subprocess.Popen[str]) -> dict[str, Any]:
+    out, err = child.communicate(timeout=LONG_S)
+    assert child.returncode == 0, err
+    said: dict[str, Any] = json.loads(out)
+    return said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_after_the_change_puts_everything_back(home: Home, tmp_path: Path, number: signal.Signals) -> None:
+    child = begun(home, tmp_path, recheck_s=str(LONG_S))
+    wait_for(home, "changed")
+    assert home.now() != home.before
+    child.send_signal(number)
+    said = ended(child)
+    assert said["outcome"] == "restored"
+    assert number.name in said["why"]
+    assert home.now() == home.before
+    assert pending(str(home.prefix)) is None
+
+
+def test_an_interrupt_of_the_fetch_leaves_nothing(home: Home, tmp_path: Path) -> None:
+    def slow(handler: Handler) -> bool:
+        time.sleep(LONG_S / 10)
+        return False
+
+    home.server.manners["/simple/comes/"] = slow
+    try:
+        child = begun(home, tmp_path)
+        wait_for(home, "staging")
+        child.send_signal(signal.SIGINT)
+        said = ended(child)
+    finally:
+        del home.server.manners["/simple/comes/"]
+    assert said["outcome"] == "untouched"
+    assert home.now() == home.before
+    assert not (home.prefix / ".envdoctor").exists()
+
+
+def test_a_second_interrupt_does_not_break_off_the_undoing(home: Home, tmp_path: Path) -> None:
+    child = begun(home, tmp_path, recheck_s=str(LONG_S))
+    wait_for(home, "changed")
+    for _ in range(20):
+        child.send_signal(signal.SIGINT)
+        time.sleep(0.002)
+        if child.poll() is not None:
+            break
+    assert ended(child)["outcome"] == "restored"
+    assert home.now() == home.before
+
+
+def test_two_at_once_are_one_too_many(home: Home, tmp_path: Path) -> None:
+    first = begun(home, tmp_path, recheck_s=str(LONG_S))
+    wait_for(home, "changed")
+    second = begun(home, tmp_path)
+    out, _ = second.communicate(timeout=LONG_S)
+    assert second.returncode == 2
+    assert "another envdoctor is at work" in json.loads(out)["refused"]
+    first.send_signal(signal.SIGINT)
+    assert ended(first)["outcome"] == "restored"
+    assert home.now() == home.before
