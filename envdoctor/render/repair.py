@@ -108,8 +108,8 @@ def _plan(one: Planned, number: int, count: int, page: Page) -> Iterator[str]:
     aside = {name: why for name, why in one.aside.items() if not why.startswith("it manages") or page.verbose}
     for name, why in aside.items():
         yield from _wrapped(f"{name}: {why}; it is left as it is, and the index was not asked about it", page, "  aside   ")
-    for remedy, root in _instead(one):
-        yield from _wrapped(f"{remedy.says} ({WHO[remedy.kind]}; instead, for {root})", page, "  or      ")
+    for remedy, code in _instead(one):
+        yield from _wrapped(f"{remedy.says} ({WHO[remedy.kind]}; instead, for {code})", page, "  or      ")
 
 
 def _instead(one: Planned) -> Iterator[tuple[Remedy, str]]:
