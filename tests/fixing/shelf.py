@@ -50,13 +50,18 @@ def requires(name: str, version: str) -> tuple[str, ...]:
     return RELEASES[name][version]
 
 
+def metadata(name: str, version: str, lines: tuple[str, ...]) -> bytes:
+    """Its METADATA."""
+    said = "".join(f"Requires-Dist: {line}\n" for line in lines)
+    return f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{said}".encode()
+
+
 def wheel(name: str, version: str, lines: tuple[str, ...]) -> bytes:
     """A wheel with nothing but its metadata."""
     info = f"{name.replace('-', '_')}-{version}.dist-info"
-    said = "".join(f"Requires-Dist: {line}\n" for line in lines)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
-        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{said}")
+        file.writestr(f"{info}/METADATA", metadata(name, version, lines))
         file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: a-test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         file.writestr(f"{info}/RECORD", "")
     return buffer.getvalue()
@@ -68,4 +73,4 @@ def stock(index: Index) -> None:
         for version, lines in releases.items():
             content = wheel(name, version, lines)
             file = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
-            index.add(name, file, content, attributes={"size": len(content)})
+            index.add(name, file, content, metadata=metadata(name, version, lines), attributes={"size": len(content)})
