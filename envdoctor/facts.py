@@ -12,7 +12,7 @@ from functools import lru_cache
 import msgspec
 
 from envdoctor.leaf import Known, Leaf, NotObserved, Part, Unknown, need
-from envdoctor.linkage import NOT_TAKEN, DeviceCode, Linking, Names, Overwritten
+from envdoctor.linkage import NOT_TAKEN, DeviceCode, Linking, Names, Overwritten, RecordCheck
 
 __all__ = ["Known", "Leaf", "NotObserved", "Part", "Unknown", "need"]
 
@@ -334,6 +334,8 @@ class Facts(Part, frozen=True):
     """GPU code of the libraries of the stack; empty where none has any."""
     overwritten: Leaf[tuple[Overwritten, ...]] = NOT_TAKEN
     names: Names = Names()
+    records: Leaf[tuple[RecordCheck, ...]] = NOT_TAKEN
+    """Only on request: every installed file compared with its hash."""
     extras: dict[str, Leaf[str]] = {}  # noqa: RUF012 - msgspec copies it
     """Only on request: output of compilers, lscpu and nvidia-smi topo for a pasted issue block."""
 

@@ -107,6 +107,27 @@ class Overwritten(Part, frozen=True):
     """How many files were hashed on disk to tell the winner."""
 
 
+class RecordCheck(Part, frozen=True):
+    """What is installed of one distribution beside what its RECORD lists. Paths are relative to its site folder."""
+
+    name: str
+    version: str
+    digest: str | None
+    """"sha256:..." over the wheel's own files: which build of the release it is (see ``envdoctor.probe.records``)."""
+    problem: str | None
+    """Why its RECORD could not be read, or None; then nothing below was compared."""
+    files: int
+    """How many files were compared."""
+    missing: tuple[str, ...]
+    """Listed and not there; the first few of ``missing_count``."""
+    missing_count: int
+    altered: tuple[str, ...]
+    """There with other contents; the first few of ``altered_count``."""
+    altered_count: int
+    by_size_only: int
+    """Of ``files``, how many are too large to be hashed: their size is right."""
+
+
 class NameUse(Part, frozen=True):
     """A name that an installed package takes from another one, which does not define it."""
 

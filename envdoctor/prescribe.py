@@ -10,12 +10,12 @@ import msgspec
 from packaging.version import Version
 
 from envdoctor.check import check
-from envdoctor.claims import admits, bounds, specifier
+from envdoctor.claims import admits, bounds, exact_pin, specifier
 from envdoctor.errors import UserError
 from envdoctor.facts import Known, NotObserved
 from envdoctor.findings import Kind, Outcome, Remedy, Safety, Severity
 from envdoctor.suppose import REMOVED, VARIABLE, known_pins, supposing
-from envdoctor.views import distributions, in_root, parsed
+from envdoctor.views import distributions, in_lock, in_root, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SAFETY = {Kind.INSTALL: Safety.ASK, Kind.UNINSTALL: Safety.ASK, Kind.SET_ENV: Safety.SAFE}
 MAX_CLOSURE = 12
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")  # PEP 508
+_LOCK = re.compile(r"^(?:a record of )?lock:(?:.*/)?([a-z0-9][a-z0-9-]*)(?:\.toml)?\Z", re.DOTALL)
 MAX_TRIES = 8
 """Known releases that are tried for one change, the newest first."""
 PROOF_S = 3.0
@@ -98,6 +99,8 @@ class _Proof:
         note = " The system manages this Python (PEP 668): do it in a virtual environment of your own." if managed else ""
         if in_root(self.facts) and change.kind in SAFETY and not managed:
             note = " Inside the root: as a line of its Dockerfile, or without RUN in a shell in it."
+        if in_lock(self.facts) and (change.remove or (change.install and not locked_target(self.facts))):
+            note = " In a lock: change what it was made from, and make it anew."
         return Remedy(
             kind=change.kind,
             safety=Safety.MANUAL if managed else SAFETY.get(change.kind, Safety.MANUAL),
@@ -217,6 +220,8 @@ TORCH_BRINGS = ("triton", "nvidia-")
 
 def _with_closure(change: Change, supposed: dict[str, str], facts: Facts) -> Change:
     """The install with the packages that must move along named too, so that the installer has nothing to choose."""
+    if in_lock(facts):
+        return change  # whoever locks again lets the resolver choose the rest, and has it judged
     install = dict(change.install)
     try:
         present = distributions(facts)
@@ -234,7 +239,10 @@ def commands(change: Change, facts: Facts) -> tuple[tuple[str, ...], ...]:
     """The change as argv lists for this target; environment changes as the shell's export and unset.
 
     For a root folder they are lines of a Dockerfile: its paths exist on our own machine too, and "RUN" does nothing there.
+    A lock is not changed but made anew.
     """
+    if in_lock(facts):
+        return _locking_again(change, facts)
     made: list[tuple[str, ...]] = list(change.argv)
     root = in_root(facts)
     run = ("RUN",) if root else ()
@@ -254,6 +262,25 @@ def commands(change: Change, facts: Facts) -> tuple[tuple[str, ...], ...]:
             continue
         made.append(("unset", variable) if value is None else ("export", f"{variable}={value}"))
     return tuple(made)
+
+
+def locked_target(facts: Facts) -> str | None:
+    """The target's name, if the facts are of a lock that `envdoctor lock` made (or a record of it); None for a plain list."""
+    found = _LOCK.match(facts.target.spec) or _LOCK.match(facts.target.chosen)
+    return None if found is None else found[1]
+
+
+def _locking_again(change: Change, facts: Facts) -> tuple[tuple[str, ...], ...]:
+    """The change as an option of `envdoctor lock`. A removal is none, and a plain list has no profile to lock by."""
+    target = locked_target(facts)
+    if not change.install or change.remove or target is None:
+        return ()
+    words: list[str] = []
+    for name, spec in change.install.items():
+        exact = exact_pin(spec)
+        words += ["--vllm", str(exact)] if name == "vllm" and exact is not None else ["--with", f"{name}{spec}"]
+    backend = () if change.torch_backend is None else ("--torch-backend", change.torch_backend)
+    return (("envdoctor", "lock", target, *words, *backend),)
 
 
 def _has_pip(facts: Facts) -> bool:

@@ -6,8 +6,10 @@ Addresses of files stay in memory: nothing that is written to disk or printed na
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 600.0
 """Of one resolution: a cold cache reads the metadata of hundreds of releases."""
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+NO_SOLUTION = "No solution found"
 _ADDRESS = re.compile(r"\b(?:https?|file)://\S+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -40,14 +43,27 @@ class Index(msgspec.Struct, frozen=True):
     torch_backend: str | None = None
     """--torch-backend: "cpu", "cu128": PyTorch's own index of that name for torch and its family."""
 
-    def options(self) -> tuple[str, ...]:
-        """As uv's options."""
+    def environment(self) -> dict[str, str]:
+        """The addresses as uv's environment variables: options of a process can be read by everybody on the machine."""
+        return {
+            **({"UV_DEFAULT_INDEX": self.default} if self.default else {}),
+            **({"UV_INDEX": " ".join(self.extra)} if self.extra else {}),
+        }
+
+    def choices(self) -> tuple[str, ...]:
+        """The rest as uv's options."""
         return (
-            *(("--default-index", self.default) if self.default else ()),
-            *(word for one in self.extra for word in ("--index", one)),
             *(("--index-strategy", "unsafe-best-match") if self.extra else ()),
             *(word for one in self.find_links for word in ("--find-links", one)),
             *(("--torch-backend", self.torch_backend) if self.torch_backend else ()),
+        )
+
+    def options(self) -> tuple[str, ...]:
+        """All of it as uv's options, addresses too: for a command that the user runs."""
+        return (
+            *(("--default-index", self.default) if self.default else ()),
+            *(word for one in self.extra for word in ("--index", one)),
+            *self.choices(),
         )
 
 
@@ -136,10 +152,19 @@ def resolve(question: Question) -> tuple[Pinned, ...]:
         answer = os.path.join(folder, "pylock.answer.toml")
         if question.preferences:
             _write(answer, _preferences(question.preferences))
-        done = _run(_command(question, folder, answer))
-        if done.returncode != 0:
-            raise Unresolvable(without_addresses(done.stderr))
+        status, said = _run(_command(question, folder, answer), question.index)
+        if status != 0:
+            raise _refusal(without_addresses(said))
         return _pins(answer)
+
+
+def _refusal(says: str) -> UserError:
+    """What uv's words mean: that nothing fits together, or that it could not look."""
+    if NO_SOLUTION in says:
+        return Unresolvable(says)
+    return UserError(
+        f"uv could not resolve: {says}", "Is the package index reachable? Another one is named with --default-index."
+    )
 
 
 def _command(question: Question, folder: str, answer: str) -> tuple[str, ...]:
@@ -157,20 +182,42 @@ def _command(question: Question, folder: str, answer: str) -> tuple[str, ...]:
     words += [word for name in question.may_build for word in ("--no-binary", name)]
     words += [] if question.with_dependencies else ["--no-deps"]
     words += ["--offline"] if question.offline else []
-    return (*words, *question.index.options())
+    return (*words, *question.index.choices())
 
 
-def _run(command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+def _run(command: tuple[str, ...], index: Index) -> tuple[int, str]:
+    """Exit status and standard error. A uv that gives no answer is ended with what it has started (builds, git)."""
+    environment = {**os.environ, **index.environment()}
     try:
         # in the user's folder: an index that [tool.uv] of the project there names is the one that is meant
-        return subprocess.run(  # noqa: S603 - argv of our own making
-            command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, errors="replace"
+        child = subprocess.Popen(  # noqa: S603 - argv of our own making
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=environment,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired as late:
-        hint = "Is the package index reachable? Try again, or name another one with --index."
-        raise UserError(f"uv gave no answer in {TIMEOUT_S:g} s", hint) from late
     except OSError as error:
         raise UserError(f"uv could not be started: {error.strerror}", "Install it beside envdoctor: pip install uv") from error
+    with child:
+        try:
+            _, said = child.communicate(timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired as late:
+            _end(child.pid)
+            hint = "Is the package index reachable? Try again, or name another one with --index."
+            raise UserError(f"uv gave no answer in {TIMEOUT_S:g} s", hint) from late
+        except BaseException:
+            _end(child.pid)
+            raise
+    return child.returncode, said
+
+
+def _end(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def without_addresses(text: str) -> str:

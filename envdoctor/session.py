@@ -42,7 +42,18 @@ class Pending:
             interpreter.stop(self.running.child)
 
 
-def start(target: str | None, *, extras: bool = False, deep_link: str | None = None, names: tuple[str, ...] = ()) -> Pending:
+RECORDS_DEADLINE_S = 300
+"""For hashing every file of an environment; a full vLLM environment has 10 GB."""
+
+
+def start(
+    target: str | None,
+    *,
+    extras: bool = False,
+    deep_link: str | None = None,
+    names: tuple[str, ...] = (),
+    records: bool = False,
+) -> Pending:
     """Parse the target and start its probe.
 
     Args:
@@ -50,6 +61,7 @@ def start(target: str | None, *, extras: bool = False, deep_link: str | None = N
         extras: also run compilers, lscpu and nvidia-smi topo.
         deep_link: "all", or distributions by comma whose modules are linked too.
         names: "IMPORTER:EXPORTER" pairs whose names are compared too.
+        records: also compare every installed file with its hash; seconds to minutes, by the size of the environment.
 
     Raises:
         UserError: the target or a pair makes no sense.
@@ -59,8 +71,14 @@ def start(target: str | None, *, extras: bool = False, deep_link: str | None = N
         **({"extras": "yes"} if extras else {}),
         **({"deep_link": deep_link} if deep_link else {}),
         **({"name_pairs": _pairs(names)} if names else {}),
+        **({"records": "yes", "deadline_s": str(RECORDS_DEADLINE_S)} if records else {}),
     }
     running = None
+    if spec.scheme == "lock" and (deep_link or names):
+        from envdoctor.errors import UserError  # noqa: PLC0415
+
+        hint = "Install it, then check the environment with these options."
+        raise UserError("--names and --deep-link read installed files, and a lock has none", hint)
     if spec.scheme == "venv":
         running = interpreter.start(spec.path, ask)
     elif spec.scheme == "root":
@@ -83,8 +101,8 @@ def _pairs(words: tuple[str, ...]) -> str:
     return ",".join(word.replace(":", ">") for word in words)
 
 
-def facts_of(pending: Pending) -> Facts:
-    """The facts of a target. Raises UserError."""
+def facts_of(pending: Pending, matrix: Matrix | None = None) -> Facts:
+    """The facts of a target. ``matrix`` is the data that says what a lock's packages require. Raises UserError."""
     import msgspec  # noqa: PLC0415
 
     from envdoctor.errors import UserError  # noqa: PLC0415
@@ -92,6 +110,11 @@ def facts_of(pending: Pending) -> Facts:
     from envdoctor.sources import root, saved  # noqa: PLC0415
 
     spec = pending.spec
+    if spec.scheme == "lock":
+        from envdoctor.overlay import opened  # noqa: PLC0415
+        from envdoctor.sources import lock  # noqa: PLC0415
+
+        return lock.facts_of(spec.path, matrix or opened(None, os.environ), shown(spec.path))
     if pending.running is None:
         facts = saved.read(spec.path)
         was = facts.target.spec
@@ -286,11 +309,13 @@ def judge(facts: Facts, made: Plan, started: float, *, remedies: bool = True) ->
     from envdoctor.examine import examine  # noqa: PLC0415
     from envdoctor.facts import Known  # noqa: PLC0415
     from envdoctor.suppose import require_known  # noqa: PLC0415
+    from envdoctor.views import in_lock  # noqa: PLC0415
 
     wishes, notes = made.wishes, made.notes
     require_known(wishes.suppose, facts, made.matrix)
     devices = facts.gpus.devices
-    if made.profile and "gpu" not in wishes.suppose and not (isinstance(devices, Known) and devices.value):
+    told = isinstance(devices, Known) and (devices.value or in_lock(facts))  # a lock says that it is for no GPU
+    if made.profile and "gpu" not in wishes.suppose and not told:
         # the profile says what the environment is for; a machine with a GPU is judged by that GPU
         wishes = msgspec.structs.replace(wishes, suppose={"gpu": made.profile, **wishes.suppose})
         notes += (f"no GPU is here, so the configured profile {made.profile} was supposed",)
@@ -309,13 +334,15 @@ def passed_over(matrix: Matrix) -> tuple[str, ...]:
 def _about(facts: Facts) -> Iterator[str]:
     """What a user should know of the target before a clean page misleads."""
     from envdoctor.facts import Known, NotObserved  # noqa: PLC0415
-    from envdoctor.views import ENGINES, TRAINERS, distributions, in_root  # noqa: PLC0415
+    from envdoctor.views import ENGINES, TRAINERS, distributions, in_lock, in_root  # noqa: PLC0415
 
     try:
         present = distributions(facts)
     except NotObserved:
         return
-    if not any(name in present for name in ("torch", *ENGINES, *TRAINERS)):
+    if not any(name in present for name in ("torch", *ENGINES, *TRAINERS)) and in_lock(facts):
+        yield "neither torch nor vLLM nor a trainer is in it"
+    elif not any(name in present for name in ("torch", *ENGINES, *TRAINERS)):
         own = not in_root(facts) and isinstance(facts.python, Known) and facts.python.value.prefix == shown(sys.prefix)
         whose = "this is envdoctor's own environment, and " if own else ""
         yield f"{whose}neither torch nor vLLM nor a trainer is installed in it; another one is checked by: envdoctor check PATH"

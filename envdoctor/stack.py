@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from envdoctor.findings import Verdict
 
 
+NAMED = 3
+"""Packages that are named in a row; the findings below it name them all."""
 UNKNOWN = "unknown"
 """How a layer is written that could not be read."""
 
@@ -74,7 +76,15 @@ def _layer(name: str, found: str | None, joint: Joint, verdicts: tuple[Verdict, 
         state, codes = State.UNKNOWN, open_questions
     else:
         state, codes = State.HOLDS, []
-    return Layer(name=name, found=found or "none", joint=joint, state=state, codes=tuple(codes))
+    return Layer(name=name, found=found or _instead(failed), joint=joint, state=state, codes=tuple(codes))
+
+
+def _instead(failed: list[Verdict]) -> str:
+    """What to write where a layer has nothing of its own: that there is none, and whom the findings at its joint are about."""
+    blamed = dict.fromkeys(name for verdict in failed for one in verdict.findings for name in one.subjects[:1])
+    names = [name for name in blamed if not name.startswith("__")]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"none; found in {', '.join(names[:NAMED])}{more}" if names else "none"
 
 
 def _machine(facts: Facts) -> str:

@@ -104,15 +104,21 @@ def known_in_claims(subject: str, matrix: Matrix) -> set[str]:
     }
 
 
-def supposing(facts: Facts, changes: Mapping[str, str], matrix: Matrix) -> Facts:
+def supposing(facts: Facts, changes: Mapping[str, str], matrix: Matrix, says: str = "supposed") -> Facts:
     """The facts with every change applied.
+
+    Args:
+        facts: as they are.
+        changes: what is otherwise, as :func:`parse` gives it.
+        matrix: the compatibility data.
+        says: how the origin of what changes begins: "supposed" by the user, or "assumed by lock:h100".
 
     Raises:
         UserError: a value that is no version, or a GPU that the data does not know.
     """
     validate(changes, matrix)
     for name, value in changes.items():
-        via = f"supposed ({name}={value})"
+        via = f"{says} ({name}={value})"
         kept = None if value.lower() == REMOVED else value
         if name.startswith(VARIABLE):
             facts = with_variable(facts, name[len(VARIABLE) :], kept, via)
@@ -293,14 +299,14 @@ def _distribution(facts: Facts, name: str, version: str, via: str, matrix: Matri
         location="",
         metadata_dir=via,
         installer=None,
-        requires_python=_pythons(name, version, matrix),
+        requires_python=known_pythons(name, version, matrix),
         requires=tuple(f"{package}{spec}" for package, spec in known_pins(name, version, matrix).items() if package in present),
         wheel_tags=(),
         direct_url=None,
     )
 
 
-def _pythons(name: str, version: str, matrix: Matrix) -> str | None:
+def known_pythons(name: str, version: str, matrix: Matrix) -> str | None:
     """The Pythons that a release is for, as far as the data knows."""
     release = parsed(version)
     if name == "torch" and release is not None:

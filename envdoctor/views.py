@@ -62,12 +62,17 @@ def elsewhere(facts: Facts) -> bool:
 
     So they are in a record, perhaps of another machine and by somebody else, and in a root folder.
     """
-    return facts.target.spec.startswith("saved:") or in_root(facts)
+    return facts.target.spec.startswith("saved:") or in_root(facts) or in_lock(facts)
 
 
 def in_root(facts: Facts) -> bool:
     """Whether the target is a root folder (or a record of one): commands are for inside of it."""
     return facts.target.spec.startswith("root:") or facts.target.chosen.startswith("a record of root:")
+
+
+def in_lock(facts: Facts) -> bool:
+    """Whether the target is a lock (or a record of one): what mends it is another lock, not a command in an environment."""
+    return facts.target.spec.startswith("lock:") or facts.target.chosen.startswith("a record of lock:")
 
 
 _last: tuple[Facts, dict[str, Distribution]] | None = None

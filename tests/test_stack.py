@@ -6,6 +6,7 @@ from envdoctor.check import check
 from envdoctor.facts import Facts, Known
 from envdoctor.stack import State, gpu_summary, layers
 from tests.factory import MATRIX, blind, drop, edit, gpu, healthy, with_torch, without_driver
+from tests.linked import linking, module, undefined
 
 
 def states(facts: Facts) -> dict[str, State]:
@@ -31,6 +32,14 @@ def test_a_layer_that_is_not_there_is_absent_and_one_that_cannot_be_read_is_unkn
     assert states(bare)["engine"] is State.ABSENT
     assert states(bare)["driver"] is State.ABSENT
     assert states(blind(healthy(), "builds__torch"))["torch"] is State.UNKNOWN
+
+
+def test_a_layer_that_has_nothing_of_its_own_names_whom_the_findings_at_its_joint_are_about() -> None:
+    facts = drop(healthy(), "vllm")
+    broken = edit(facts, linking=linking(module("xformers", "xformers/_C.so", undefined(file="xformers/_C.so"))))
+    row = next(row for row in layers(broken, check(broken, MATRIX)) if row.name == "engine")
+    assert row.state is State.BROKEN
+    assert row.found == "none; found in xformers"
 
 
 def test_gpus_are_counted_by_kind() -> None:

@@ -61,7 +61,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     """Find the root cause of what is wrong with an environment, and what mends it.
 
     TARGET is an environment's folder or a Python interpreter (PATH or venv:PATH); root:DIR, an unpacked image or a
-    chroot, of which nothing is run (root:DIR::/opt/venv names the Python in it); or saved:PATH, a record made earlier.
+    chroot, of which nothing is run (root:DIR::/opt/venv names the Python in it); saved:PATH, a record made earlier; or
+    lock:h100, a lock of `envdoctor lock` on the machine it is for (lock:FILE.txt: any list of exact versions).
     Without it the active environment is checked: VIRTUAL_ENV, else CONDA_PREFIX, else python3 on PATH.
 
     Nothing of the environment is imported, nothing is installed, no GPU memory is used.

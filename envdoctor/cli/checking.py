@@ -29,7 +29,7 @@ def run_check(  # noqa: PLR0913 - one argument an option of the command
     with session.start(target, deep_link=deep_link, names=names) as pending:
         session.preload()
         made = session.plan(session.Options(select, skip, suppose, fail_on, data))
-        facts = session.facts_of(pending)
+        facts = session.facts_of(pending, made.matrix)
     asked = session.unheard(facts, pending.ask) if pending.ask else ()
     judged, report, notes = session.judge(session.pasteable(facts, pending), made, STARTED)
     notes += asked

@@ -18,11 +18,15 @@ def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[s
 
 
 def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
-    """Files and folders; a kind of target where none of them begins so."""
+    """Files and folders; a kind of target where none of them begins so; after ``lock:`` the locks that are found from here."""
     from click.shell_completion import CompletionItem  # noqa: PLC0415
 
     from envdoctor.sources import SCHEMES  # noqa: PLC0415
 
+    if incomplete.startswith("lock:"):
+        from envdoctor.locks.files import names  # noqa: PLC0415
+
+        return [CompletionItem(word) for name in names() if (word := f"lock:{name}").startswith(incomplete)]
     words = [f"{scheme}:" for scheme in SCHEMES if incomplete and scheme.startswith(incomplete)]
     if words and not glob.glob(glob.escape(incomplete) + "*"):
         return [CompletionItem(word) for word in words]

@@ -10,10 +10,12 @@ from envdoctor.cli.lazy import Lazy
 COMMANDS = {
     "check": "Find the root cause of what is wrong with an environment, and what mends it.",
     "fix": "Plan the smallest change of packages that mends an environment, and make it with --apply.",
+    "lock": "Lock the stack of a target with hashes, once the rules find it clean.",
     "explain": "Show the manual page of a rule.",
     "rules": "List the rules.",
     "libs": "Show which libraries lie here more than once, and which copy wins.",
     "facts": "Show what the probe found, as JSON or as a block for a GitHub issue.",
+    "sbom": "Write the software bill of materials of a lock or an environment, as CycloneDX JSON.",
     "matrix": "Ask and renew the compatibility data: which releases work together.",
     "completion": "Print the shell's completion script.",
 }

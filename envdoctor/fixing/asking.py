@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from envdoctor.errors import UserError
-from envdoctor.fixing.objections import one_line
 from envdoctor.resolver import Unresolvable, resolve
 
 if TYPE_CHECKING:
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
 
 _COLD = re.compile(r"network (?:connectivity )?(?:was|is) disabled|found in the cache", re.IGNORECASE)
 """What uv says of a question that its cache cannot answer."""
-
-
-_UNREACHED = re.compile(r"request failed after|failed to fetch|error sending request", re.IGNORECASE)
-"""What uv says when the index does not answer: that is no statement about versions."""
 
 
 class Resolver:
@@ -52,8 +47,9 @@ class Resolver:
         if self._cached:
             try:
                 return self._timed(msgspec.structs.replace(question, offline=True))
-            except Unresolvable as none:
-                if self.offline or not _COLD.search(none.says):
+            except UserError as none:
+                # its cache may lack a page: then it finds no solution and says so, or gives up
+                if self.offline or (isinstance(none, Unresolvable) and not _COLD.search(none.says)):
                     raise
         return self._timed(msgspec.structs.replace(question, offline=self.offline))
 
@@ -84,11 +80,6 @@ class Resolver:
         started = time.monotonic()
         try:
             return {one.name: one for one in self._resolve(question)}
-        except Unresolvable as none:
-            if _UNREACHED.search(none.says):
-                what = f"the package index could not be asked: {one_line(none.says)[:400]}"
-                raise UserError(what, "Is it reachable? With --offline the plan is made from what uv has in its cache.") from none
-            raise
         finally:
             self.seconds += time.monotonic() - started
             self.questions += 1

@@ -51,7 +51,7 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
         for raw, spec in change.install.items():
             name = normalized(raw)
             asked = [spec, *([install[name]] if install.get(name) else [])]
-            if name in self.remove or not satisfiable(asked) or not _keeps(kept, name, spec):
+            if name in self.remove or not satisfiable(asked) or not keeps(kept, name, spec):
                 return None
             install[name] = combined(asked)
             reasons.setdefault(name, why)
@@ -72,7 +72,8 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
         return Change(kind=Kind.INSTALL, says="", install=asked, remove=self.remove)
 
 
-def _keeps(kept: Mapping[str, str], name: str, spec: str) -> bool:
+def keeps(kept: Mapping[str, str], name: str, spec: str) -> bool:
+    """Whether a range admits the version of a package that is kept."""
     version = parsed(kept[name]) if name in kept else None
     return name not in kept or (version is not None and admits(spec, version))
 

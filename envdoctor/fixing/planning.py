@@ -14,6 +14,7 @@ from envdoctor.fixing.commands import commands
 from envdoctor.fixing.costs import Cost, cost, first, moves, size
 from envdoctor.fixing.goals import HEADS, PACKAGE_KINDS, Goal, closure, same
 from envdoctor.fixing.ground import followers, ground, question
+from envdoctor.fixing.limits import Limits
 from envdoctor.fixing.objections import named, not_there
 from envdoctor.fixing.proving import Judge, after
 from envdoctor.plans import Repair
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from envdoctor.fixing.asking import Resolver
     from envdoctor.fixing.ground import Ground
     from envdoctor.fixing.proving import Proof
+    from envdoctor.locks.document import Bound
     from envdoctor.matrix import Matrix
     from envdoctor.plans import Move
     from envdoctor.resolver import Pinned, Question
@@ -152,6 +154,8 @@ class _Proven(msgspec.Struct, frozen=True, kw_only=True):
     answer: dict[str, Pinned]
     moves: tuple[Move, ...]
     proof: Proof
+    open_ends: tuple[Bound, ...]
+    """Ranges that metadata leaves open, the data closes, and this breaks."""
 
 
 def _warns(one: _Proven) -> int:
@@ -165,6 +169,7 @@ class _Planning:
         self.judge = Judge(facts, matrix, report.verdicts, report.diagnoses)
         self.wanted = wanted(report)
         self.failed: list[Failed] = []
+        self.limits = Limits(facts, matrix, wish.keep)
         self.absent: dict[str, str] = {}
 
     def done(self) -> Answer:
@@ -208,7 +213,9 @@ class _Planning:
             tried = self._tried(goal)
             if tried is None:
                 break
-            if tried.proof.clean:
+            if tried.open_ends and proven is None:
+                narrower = self.limits.within(goal, tried.open_ends, self.wish.keep)
+            elif tried.proof.clean and not tried.open_ends:
                 proven = tried if proven is None or _warns(tried) < _warns(proven) else proven
                 narrower = None if proven is not tried else self._milder(tried)
             elif proven is not None:
@@ -238,7 +245,10 @@ class _Planning:
         at, asked, answer = resolved
         found = moves(self.facts, self.matrix, at, goal, answer)
         proof = self.judge.of(after(found), self.wanted)
-        return None if proof is None else _Proven(goal=goal, at=at, asked=asked, answer=answer, moves=found, proof=proof)
+        if proof is None:
+            return None
+        open_ends = self.limits.broken(after(found))
+        return _Proven(goal=goal, at=at, asked=asked, answer=answer, moves=found, proof=proof, open_ends=open_ends)
 
     def _resolved(self, goal: Goal) -> tuple[Ground, Question, dict[str, Pinned]] | None:
         """Pinned to what is installed but for what must follow; freed where the resolver objects; at last only preferred."""

@@ -31,7 +31,7 @@ class LockedPackage(Part, frozen=True, kw_only=True):
     installed_bytes: int | None = None
     """On disk; None for a source distribution."""
     record: str | None = None
-    """Digest of the wheel's own RECORD (see ``envdoctor.locks.records``): which build it is, recognizable when installed."""
+    """Digest of the wheel's own RECORD (see ``envdoctor.probe.records``): which build it is, recognizable when installed."""
 
 
 class Bound(Part, frozen=True, kw_only=True):
@@ -96,3 +96,21 @@ def _sum(sizes: Iterable[int | None]) -> int | None:
             return None
         total += size
     return total
+
+
+class ListedPackage(Part, frozen=True, kw_only=True):
+    """One line of a requirements file. ``sha256`` are the files that it admits; empty admits every file of the release."""
+
+    name: str
+    """Normalized."""
+    version: str
+    sha256: tuple[str, ...] = ()
+
+
+class Listed(Part, frozen=True, kw_only=True):
+    """A requirements file of exact versions (``pip freeze``, ``uv pip compile``): a lock that assumes nothing of the machine."""
+
+    path: str
+    """As the user named it."""
+    packages: tuple[ListedPackage, ...]
+    """Sorted by name."""

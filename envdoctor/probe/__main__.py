@@ -6,7 +6,8 @@ its own does not start; ``root``: judge this folder as a root, from outside, and
 the best one); ``pynvml``: path of the module that travels along; ``extras``: also run compilers,
 lscpu, topo; ``deep_link``: "all" or distributions by comma, whose libraries are all linked too; ``bare``: link each file as a plain
 dlopen would, with nothing of its own package opened before it; ``alone``: link without ``import torch`` before;
-``name_pairs``: "a>b,c>d", importers and exporters whose names are compared too.
+``name_pairs``: "a>b,c>d", importers and exporters whose names are compared too; ``records``: also compare every file that a RECORD
+lists with its hash.
 """
 
 import gc
@@ -31,6 +32,7 @@ from . import (
     names,
     ownership,
     packages,
+    records,
     root,
 )  # fmt: skip
 from .beside import Beside
@@ -58,6 +60,7 @@ BESIDE = (  # each group in a process of its own: (name, module)
     (("linking", linking), ("device_code", device_code)),
     (("names", names), ("ownership", ownership)),
 )
+ON_REQUEST = ((("records", records),),)
 WAIT_FOR_PROGRAMS = {"driver", "gpus", "extras"}
 
 
@@ -88,10 +91,11 @@ def take(machine, ask):
     started = time.monotonic()
     budget = float(ask.get("deadline_s", BUDGET_S))
     leaves = {name: dict.fromkeys(module.LEAVES, unknown(NO_ANSWER % budget)) for name, module, _after in SECTIONS}
-    for group in BESIDE:
+    beside = [*BESIDE, *(ON_REQUEST if ask.get("records") else ())]
+    for group in beside:
         for name, module in group:
             leaves[name] = dict.fromkeys(module.LEAVES, unknown(NO_ANSWER % budget))
-    helpers = [Beside(machine, ask, group) for group in BESIDE] if machine.live or machine.at_rest else []
+    helpers = [Beside(machine, ask, group) for group in beside] if machine.live or machine.at_rest else []
     threads = {}
     for name, module, after in SECTIONS:
         if name == "extras" and not ask.get("extras"):
@@ -107,7 +111,7 @@ def take(machine, ask):
     for helper in helpers:
         helper.collect(leaves, started + budget)
     if not helpers:
-        for group in BESIDE:
+        for group in beside:
             for name, module in group:
                 run_section(name, module, None, leaves, machine, ask)
     # copied, because a section that is late may still write
@@ -133,6 +137,8 @@ def take(machine, ask):
         "names": seen["names"],
         "extras": seen["extras"] if ask.get("extras") else {},
     }
+    if ask.get("records"):
+        document["records"] = seen["records"]["checked"]
     return redacted(document, homes_of(machine), users_of(machine))
 
 

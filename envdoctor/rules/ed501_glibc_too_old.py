@@ -68,7 +68,9 @@ class Need(NamedTuple):
     @property
     def via(self) -> str:
         """Where it was read: the wheel's tags as installed, or the claim's source."""
-        return f"{metadata_path(self.one)}/WHEEL" if self.layer is Layer.DECLARED else self.source.where
+        if self.layer is not Layer.DECLARED:
+            return self.source.where
+        return f"{metadata_path(self.one)}/WHEEL" if self.one.location else f"{metadata_path(self.one)}, name of its wheel"
 
 
 def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:

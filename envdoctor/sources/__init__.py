@@ -1,8 +1,8 @@
 """Where Facts come from: a target on the command line becomes a source that gives Facts.
 
 Targets: a path to an interpreter or an environment's folder (``venv:PATH`` or just PATH), ``root:DIR`` (an unpacked image
-or a chroot; ``root:DIR::/opt/venv`` names the Python in it) and ``saved:PATH`` (a probe document, or the folder that
-``check --record`` wrote).
+or a chroot; ``root:DIR::/opt/venv`` names the Python in it), ``saved:PATH`` (a probe document, or the folder that
+``check --record`` wrote) and ``lock:NAME`` (a locked environment that need not exist: a target's name, or a file).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from envdoctor.wording import nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMES = ("venv", "root", "saved")
+SCHEMES = ("venv", "root", "saved", "lock")
 HINT = (
-    "Give a folder with bin/python, a Python interpreter, root:DIR or saved:FILE; "
+    "Give a folder with bin/python, a Python interpreter, root:DIR, saved:FILE or lock:NAME; "
     "without a target the active environment is checked."
 )
 
@@ -28,8 +28,9 @@ HINT = (
 class TargetSpec(NamedTuple):
     """A parsed target: what to read and why it was taken. ``chosen`` is a phrase for the first line of the page."""
 
-    scheme: Literal["venv", "root", "saved"]
+    scheme: Literal["venv", "root", "saved", "lock"]
     path: str
+    """Absolute; of a lock, its name or path as it was written."""
     chosen: str
     inside: str = ""
     """Of a root folder: the Python in it that was named."""
@@ -51,6 +52,8 @@ def parse_target(text: str | None, environ: Mapping[str, str]) -> TargetSpec:
             scheme, rest = "venv", text
         else:
             raise UserError(f'"{scheme}:" is not a kind of target', f"{nearest(scheme, SCHEMES)} {HINT}")
+    if scheme == "lock" and rest:
+        return TargetSpec("lock", rest, "named on the command line")
     inside = ""
     if scheme == "root":
         from envdoctor.sources import root  # noqa: PLC0415

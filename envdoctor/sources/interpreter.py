@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 DEADLINE_S = 9.5
+GRACE_S = 1.5
+"""Between the probe's own deadline (8 s, or what was asked for) and when it is given up."""
 AFTERMATH_S = 0.5
 """How long the pipes of an interpreter that has ended are still listened to."""
 MAX_STDERR_BYTES = 1024 * 1024
@@ -51,6 +53,7 @@ class Running(NamedTuple):
     interpreter: str
     started: float
     broken: str | None
+    patience_s: float = DEADLINE_S
 
 
 def start(path: str, wanted: Mapping[str, str] = NOTHING_MORE) -> Running:
@@ -86,7 +89,7 @@ def finish(running: Running, path: str, wanted: Mapping[str, str] = NOTHING_MORE
     last = said[-1] if said else "it printed nothing"
     if late:
         raise UserError(
-            f"the probe under {running.interpreter} gave no answer in {DEADLINE_S:g} s",
+            f"the probe under {running.interpreter} gave no answer in {running.patience_s:g} s",
             "Its file system may hang: try `ls` on it. Another interpreter can be named: envdoctor check PATH",
         )
     if last.startswith(TOO_OLD) or NO_ISOLATION in "\n".join(said):
@@ -123,7 +126,12 @@ def launch(interpreter: str, ask: dict[str, str], broken: str | None) -> Running
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
-    return Running(child, interpreter, time.monotonic(), broken)
+    return Running(child, interpreter, time.monotonic(), broken, patience_s(ask))
+
+
+def patience_s(ask: Mapping[str, str]) -> float:
+    """How long an answer is waited for: longer than the probe's own deadline, where one was asked for."""
+    return float(ask["deadline_s"]) + GRACE_S if "deadline_s" in ask else DEADLINE_S
 
 
 def collect(running: Running) -> tuple[bytes, bytes, bool]:
@@ -142,7 +150,7 @@ def collect(running: Running) -> tuple[bytes, bytes, bool]:
             if stream is not None:
                 selector.register(stream, selectors.EVENT_READ)
         while selector.get_map() and not streams[child.stdout].endswith(b"\n"):
-            left = running.started + DEADLINE_S - time.monotonic()
+            left = running.started + running.patience_s - time.monotonic()
             if left <= 0:
                 late = True
                 break
@@ -198,7 +206,9 @@ def find_interpreter(path: str) -> str:
             else "Give the environment's folder (the one with pyvenv.cfg or conda-meta in it) or an interpreter.",
         )
     if os.path.exists(path) and not os.access(path, os.X_OK):
-        raise UserError(f"{path} is not a program: it may not be executed", f"For a probe document write saved:{path}")
+        kind = "lock" if path.endswith((".txt", ".toml")) else "saved"
+        hint = f"For a {'list of versions or a lock' if kind == 'lock' else 'probe document'} write {kind}:{path}"
+        raise UserError(f"{path} is not a program: it may not be executed", hint)
     return path
 
 

@@ -59,16 +59,18 @@ def planned(wishes: Mapping[str, str], matrix: Matrix) -> tuple[Facts, dict[str,
     # the GPU before the driver that was said beside it; and a package after those it pins, which must be there to be judged
     ordered = {name: packages[name] for name in sorted(packages, key=lambda name: len(known_pins(name, packages[name], matrix)))}
     read = min((day for name, day in matrix.packages().items() if name in packages), default="")
-    return supposing(_nothing(wishes.get("python"), read), {**ordered, **machine}, matrix), brought
+    return supposing(nothing(wishes.get("python"), read, NOT_SAID), {**ordered, **machine}, matrix), brought
 
 
-def _nothing(python: str | None, read: str) -> Facts:
+def nothing(python: str | None, read: str, unknown: Unknown, via: str = "the plan") -> Facts:
     """A machine of which nothing is known but that it runs Linux on x86_64, with an empty environment.
 
-    ``read`` is the day of the data that speaks for the packages which come into it.
+    Args:
+        python: version of its Python, where that is known.
+        read: the day of the data that speaks for the packages which come into it.
+        unknown: why nothing else is known.
+        via: who says that it is empty.
     """
-    unknown = NOT_SAID
-    via = "the plan"
     interpreter = Interpreter(
         executable="python3",
         version=python or "",

@@ -56,7 +56,7 @@ def finish(running: interpreter.Running, path: str) -> bytes:
     if late or not out.endswith(b"}\n"):
         said = err.decode("utf-8", "replace").strip().splitlines()
         raise UserError(
-            f"the probe gave no answer in {interpreter.DEADLINE_S:g} s"
+            f"the probe gave no answer in {running.patience_s:g} s"
             if late
             else f"the probe of {path} ended without an answer: {said[-1] if said else 'it printed nothing'}",
             f"The file system may hang: try `ls {path}`.",

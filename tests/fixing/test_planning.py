@@ -153,5 +153,8 @@ def test_other_plans_are_shown_behind_the_best_one_when_they_are_asked_for(url: 
 
 
 def test_a_machine_of_which_the_driver_is_not_known_gets_no_words_about_drivers() -> None:
-    facts = edit(environment(NEWEST), **{f"driver__{name}": Unknown("no answer") for name in ("kernel_module", "sys_module", "nvml", "smi")})
+    facts = edit(
+        environment(NEWEST),
+        **{f"driver__{name}": Unknown("no answer") for name in ("kernel_module", "sys_module", "nvml", "smi")},
+    )
     assert driver(facts, MATRIX, {}, report_of(facts)) is None
