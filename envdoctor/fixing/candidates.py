@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from envdoctor.facts import Facts
     from envdoctor.findings import Diagnosis, Finding
+    from envdoctor.fixing.limits import Limits
     from envdoctor.fixing.proving import Judge
     from envdoctor.matrix import Matrix
     from envdoctor.rows import GpuProduct
@@ -31,18 +32,19 @@ SEARCH_S = 1.5
 
 
 def candidates(
-    judge: Judge, matrix: Matrix, base: Goal, wanted: tuple[Diagnosis, ...], kept: Mapping[str, str]
+    judge: Judge, matrix: Matrix, limits: Limits, base: Goal, wanted: tuple[Diagnosis, ...], kept: Mapping[str, str]
 ) -> list[tuple[Estimate, Goal]]:
     """Goals after which the rules find nothing of what was wanted, with the least number of changes; the cheapest first.
 
     Args:
         judge: of the target.
         matrix: the compatibility data.
+        limits: what the data bounds and metadata does not.
         base: what must be so in any case.
         wanted: the causes to mend.
         kept: exact versions that must stay or come.
     """
-    search = _Search(judge.facts, matrix)
+    search = _Search(judge.facts, matrix, limits, kept)
     for goal in _first_goals(judge.facts, matrix, base, wanted, kept):
         search.push(goal)
     found: list[tuple[Estimate, Goal]] = []
@@ -64,16 +66,24 @@ def candidates(
 class _Search:
     """The goals that wait, the cheapest first, each once."""
 
-    def __init__(self, facts: Facts, matrix: Matrix) -> None:
-        self.facts, self.matrix = facts, matrix
+    def __init__(self, facts: Facts, matrix: Matrix, limits: Limits, kept: Mapping[str, str]) -> None:
+        self.facts, self.matrix, self.limits, self.kept = facts, matrix, limits, kept
         self._number = count()
         self._seen: set[object] = set()
         self._heap: list[tuple[Estimate, int, Goal, dict[str, str]]] = []
 
     def push(self, goal: Goal) -> None:
-        if goal.key not in self._seen:
-            self._seen.add(goal.key)
-            supposed = closure(goal, self.facts, self.matrix)
+        """Let it wait, within the bounds that hold for it; what breaks them beyond mending is dropped."""
+        if goal.key in self._seen:
+            return
+        self._seen.add(goal.key)
+        supposed = closure(goal, self.facts, self.matrix)
+        broken = self.limits.broken(supposed)
+        if broken:
+            within = self.limits.within(goal, broken, self.kept)
+            if within is not None and within.key != goal.key:
+                self.push(within)
+        else:
             heapq.heappush(self._heap, (estimate(supposed, self.facts, self.matrix), next(self._number), goal, supposed))
 
     def cheapest(self) -> Iterator[tuple[Estimate, Goal, dict[str, str]]]:

@@ -9,7 +9,7 @@ import msgspec
 from envdoctor.claims import admits
 from envdoctor.facts import Known
 from envdoctor.fixing.goals import Goal, keeps
-from envdoctor.locks.bounds import bounds
+from envdoctor.locks.bounds import LATER_CAP, bounds
 from envdoctor.pins import combined, satisfiable
 from envdoctor.suppose import REMOVED
 from envdoctor.views import distributions, parsed
@@ -38,7 +38,8 @@ class Limits:
         return {name: version for name, version in versions if version is not None}
 
     def _broken(self, versions: Mapping[str, Version]) -> list[Bound]:
-        found = bounds(versions, self.keep, self.matrix, self.python)
+        # the other kind, claims, the rules judge themselves
+        found = [one for one in bounds(versions, self.keep, self.matrix, self.python) if one.basis == LATER_CAP]
         return [one for one in found if one.package in versions and not admits(one.specifier, versions[one.package])]
 
     def broken(self, supposed: Mapping[str, str]) -> tuple[Bound, ...]:

@@ -193,7 +193,7 @@ class _Planning:
 
     def _plans(self, base: Goal) -> list[Planned]:
         found: dict[tuple[tuple[str, str], ...], Planned] = {}
-        hopeful = candidates(self.judge, self.matrix, base, self.wanted, self.wish.keep)
+        hopeful = candidates(self.judge, self.matrix, self.limits, base, self.wanted, self.wish.keep)
         for least, goal in hopeful[:MAX_ASKED]:
             best = min(((one.cost.heads, one.cost.distance) for one in found.values()), default=None)
             if (best is not None and least >= best and not self.wish.several) or self._late():
