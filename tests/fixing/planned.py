@@ -42,7 +42,7 @@ NEWEST = {
     "vllm": "0.31.0",
     "torch": "2.13.0",
     "transformers": "5.17.0",
-    "huggingface-hub": "2.4.0",
+    "huggingface-hub": "1.33.0",
     "tokenizers": "0.23.3",
     "accelerate": "1.15.0",
     "numpy": "2.3.5",
@@ -50,7 +50,7 @@ NEWEST = {
     "nvidia-cublas": "13.1.1.3",
 }
 """What pip install trl[vllm] gave in November 2026, in small."""
-VLLM_0_33 = NEWEST | {"vllm": "0.33.0", "torch": "2.14.0", "transformers": "5.20.0", "triton": "3.8.0"}
+VLLM_0_33 = NEWEST | {"vllm": "0.33.0", "torch": "2.14.0", "transformers": "5.20.0", "huggingface-hub": "2.4.0", "triton": "3.8.0"}
 VLLM_0_7 = {
     "vllm": "0.7.0",
     "torch": "2.5.1",

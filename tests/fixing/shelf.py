@@ -31,11 +31,11 @@ RELEASES: dict[str, dict[str, tuple[str, ...]]] = {
     "transformers": {
         "5.24.0": ("huggingface-hub>=1.5.0,<3.0", "tokenizers>=0.23"),
         "5.20.0": ("huggingface-hub>=1.5.0,<3.0", "tokenizers>=0.23"),
-        "5.17.0": ("huggingface-hub>=1.5.0,<3.0", "tokenizers>=0.23"),
+        "5.17.0": ("huggingface-hub>=1.5.0,<2.0", "tokenizers>=0.23"),
         "4.57.6": ("huggingface-hub>=0.34.0,<1.0", "tokenizers>=0.22.0,<=0.23.0"),
         "4.51.3": ("huggingface-hub>=0.30.0,<1.0", "tokenizers>=0.21,<0.22"),
     },
-    "huggingface-hub": {"2.4.0": (), "0.36.2": ()},
+    "huggingface-hub": {"2.4.0": (), "1.33.0": (), "0.36.2": ()},
     "tokenizers": {"0.23.3": (), "0.22.2": (), "0.21.4": ()},
     "accelerate": {"1.15.0": ("numpy>=1.17",)},
     "numpy": {"2.3.5": (), "2.2.6": (), "1.26.4": ()},

@@ -60,12 +60,26 @@ def test_vllm_0_7_with_transformers_5_moves_transformers_and_its_followers_only(
     assert "transformers 4.57.6" in why["tokenizers"]
 
 
-def test_trl_over_a_newer_vllm_moves_the_engine_and_what_it_pins_and_not_the_trainer(url: str) -> None:
+def test_trl_over_a_newer_vllm_takes_the_nearest_engine_and_what_goes_with_it_and_leaves_the_trainer(url: str) -> None:
     asked = planned(environment(VLLM_0_33), url)
     assert [one.root.code for one in asked.answer.wanted] == ["ED401"]
-    assert asked.moves["torch"] == ("2.14.0", "2.13.0")
-    assert "trl" not in asked.moves
-    assert asked.moves["vllm"][1] in {"0.30.0", "0.31.0"}
+    # not one package: vllm 0.31.0 pins torch 2.13.0 and caps transformers, and no trl takes vllm 0.33.0
+    assert asked.moves == {
+        "vllm": ("0.33.0", "0.31.0"),
+        "torch": ("2.14.0", "2.13.0"),
+        "triton": ("3.8.0", "3.7.1"),
+        "transformers": ("5.20.0", "5.17.0"),
+        "huggingface-hub": ("2.4.0", "1.33.0"),
+    }
+    assert asked.answer.plans[0].cost.heads == 3
+
+
+def test_a_cap_of_a_later_release_holds_for_an_earlier_one_that_states_none(url: str) -> None:
+    # vllm 0.30.0 states no cap; 0.31.0 and later refuse the transformers that is here
+    asked = planned(environment(VLLM_0_33), url, {"vllm": "0.30.0"})
+    assert asked.moves["transformers"] == ("5.20.0", "5.17.0")
+    why = {one.name: one.why for one in asked.answer.plans[0].repair.moves}
+    assert "0.31.0" in why["transformers"]
 
 
 def test_the_plan_has_the_files_and_sizes_that_the_index_tells(url: str) -> None:
