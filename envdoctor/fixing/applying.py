@@ -47,15 +47,19 @@ NOTHING = "To make a repair: envdoctor fix --apply"
 FINISHED = "an undo was broken off, and is finished now"
 
 
-def apply(python: str, prefix: str, repair: Repair, recheck: Recheck, tell: Tell, index: Index) -> Applied:
+def apply(
+    python: str, prefix: str, repair: Repair, recheck: Recheck, tell: Tell, index: Index, leaves: tuple[str, ...] = ()
+) -> Applied:
     """Make the repair. ``recheck`` gives the errors that the environment then has; any, and all is undone.
+
+    ``leaves`` is only written down, for who judges a resumed repair (``Pending.leaves``).
 
     Raises:
         UserError: it cannot begin (one is pending, another is at work, no space, a download fails). Nothing was touched.
     """
     place = Place(prefix)
     steps = steps_of(repair)
-    check_space(place, repair.download_bytes)
+    check_space(place.prefix, repair.download_bytes)
     with breakable(tell) as breaking, held(place, make=True) as lock:
         assert lock is not None  # noqa: S101 - make=True
         journals.mend(place)
@@ -68,6 +72,7 @@ def apply(python: str, prefix: str, repair: Repair, recheck: Recheck, tell: Tell
             python=_inside(place, python),
             steps=steps,
             root_mtime_ns=lock.root_mtime_ns,
+            leaves=leaves,
         )
         try:
             journals.begin(place, fresh)
@@ -112,7 +117,7 @@ def undo(prefix: str, tell: Tell) -> Applied:
     with breakable(tell) as breaking, held(place, make=False) as lock:
         found, finished = _found(place, lock)
         if finished:
-            return Applied(outcome=Outcome.RESTORED, why=FINISHED)
+            return Applied(outcome=Outcome.RESTORED, notes=(FINISHED,))
         if found is None:
             raise UserError("there is no repair of this environment to undo", NOTHING)
         breaking.calm()
@@ -154,6 +159,7 @@ def pending(prefix: str) -> Pending | None:
         steps=found.steps,
         touched=found.phase not in UNTOUCHED,
         running=running,
+        leaves=found.leaves,
         says=f"another envdoctor is at work on {prefix}" if running else _interrupted(found),
     )
 
@@ -183,7 +189,7 @@ def _found(place: Place, lock: Held | None) -> tuple[Journal | None, bool]:
 
 def _inside(place: Place, python: str) -> str:
     """The interpreter, relative to the prefix. Its own link is not followed: that leads to the base Python."""
-    folder, name = os.path.split(python)
+    folder, name = os.path.split(os.path.expanduser(python))
     return os.path.relpath(os.path.join(os.path.realpath(folder), name), os.fsdecode(place.root))
 
 

@@ -16,7 +16,7 @@ from envdoctor.fixing.installer import QUIET, build_words, requirement_lines, ru
 from envdoctor.fixing.interrupts import Interrupted, breakable
 from envdoctor.fixing.journal import Step
 from envdoctor.fixing.outcome import Applied, Outcome
-from envdoctor.fixing.staging import steps_of
+from envdoctor.fixing.staging import check_space, steps_of
 from envdoctor.fixing.tree import remove
 from envdoctor.wording import harmless, plural
 
@@ -120,6 +120,11 @@ def _build(
     tell(f"Asking the index for {plural(len(stays), 'package')} that stay as they are.")
     pins, missing = pins_of(stays, version_of(python), index)
     steps = (*moved, *(_step(pins[name]) for name in sorted(pins)))
+    if missing and not pins:
+        what = f"the index has none of the {plural(len(missing), 'package')} that are to stay as they are"
+        raise UserError(what, "Is it reachable, and the right one? Name another with --index.")
+    sizes = (max((file.size_bytes or 0 for file in pin.files if file.is_wheel), default=0) for pin in pins.values())
+    check_space(folder, repair.download_bytes + sum(sizes))
     tell(f"Building a new environment of {plural(sum(one.after is not None for one in steps), 'package')} in {folder}.")
     run_uv(("venv", "--python", python, "--allow-existing", "--no-project", *QUIET, folder), None)
     with tempfile.TemporaryDirectory(prefix="envdoctor-beside-") as temporary:

@@ -8,6 +8,7 @@ import glob
 import importlib.metadata
 import json
 import os
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,9 +18,6 @@ from envdoctor.resolver import Index, Pinned, Question, Unresolvable, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-MAX_QUESTIONS = 40
-"""How often the index is asked while the distributions that it does not have are singled out."""
 
 
 class Installed(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,21 +89,25 @@ def recorded(one: Installed) -> Iterator[str]:
                 yield os.path.normpath(os.path.join(one.site, row[0]))
 
 
-def pins_of(versions: Mapping[str, str], python: str, index: Index) -> tuple[dict[str, Pinned], tuple[str, ...]]:
+def pins_of(
+    versions: Mapping[str, str], python: str, index: Index, within_s: float | None = None
+) -> tuple[dict[str, Pinned], tuple[str, ...]]:
     """The files that the index has of exactly these versions, and the names that it does not have so.
 
-    One question where it has all; else halves of it, until those that it does not have are alone.
+    One question where it has all; else halves of it, until those that it does not have are alone. After ``within_s`` seconds
+    the rest counts as missing.
     """
     found: dict[str, Pinned] = {}
     missing: list[str] = []
-    todo, asked = [tuple(sorted(versions))] if versions else [], 0
+    todo = [tuple(sorted(versions))] if versions else []
+    until = None if within_s is None else time.monotonic() + within_s
     while todo:
         names = todo.pop()
-        asked += 1
-        pins = None if asked > MAX_QUESTIONS else _asked(names, versions, python, index)
+        late = until is not None and time.monotonic() > until
+        pins = None if late else _asked(names, versions, python, index)
         if pins is not None:
             found |= {one.name: one for one in pins}
-        elif len(names) == 1 or asked > MAX_QUESTIONS:
+        elif len(names) == 1 or late:
             missing += names
         else:
             todo += [names[: len(names) // 2], names[len(names) // 2 :]]

@@ -35,13 +35,13 @@ _PR_SET_PDEATHSIG = 1
 
 def install_words(python: str, prefix: str, file: str, *, hashes: bool) -> tuple[str, ...]:
     """The arguments that install the pins in ``file``, for that interpreter, into a folder laid out like its prefix."""
-    words = ("pip", "install", "--python", python, "--prefix", prefix, "--no-deps", *QUIET)
+    words = ("pip", "install", "--python", python, "--prefix", prefix, "--no-deps", "--no-compile-bytecode", *QUIET)
     return (*words, *(("--require-hashes",) if hashes else ()), "--requirements", file)
 
 
 def uninstall_words(python: str, names: tuple[str, ...]) -> tuple[str, ...]:
     """The arguments that remove distributions; ones that are not there are passed over."""
-    return ("pip", "uninstall", "--python", python, "--break-system-packages", *QUIET, *names)
+    return ("pip", "uninstall", "--no-config", "--python", python, "--break-system-packages", *QUIET, *names)
 
 
 QUIET = ("--no-progress", "--color", "never", "--no-python-downloads")

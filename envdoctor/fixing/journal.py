@@ -73,14 +73,16 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     steps: tuple[Step, ...]
     root_mtime_ns: int | None = None
     """Of the prefix before our folder was made in it; None: our folder was there already."""
+    leaves: tuple[str, ...] = ()
+    """Errors that the plan does not mend, in the caller's words: a resumed repair is not undone for them."""
 
 
 class Place:
     """Where things lie for one environment."""
 
     def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
-        self.root = os.fsencode(os.path.realpath(prefix))
+        self.prefix = os.path.expanduser(prefix)
+        self.root = os.fsencode(os.path.realpath(self.prefix))
         self.ours = os.path.join(self.root, OURS)
         self.lock = os.path.join(self.ours, b"lock")
         self.run = os.path.join(self.ours, b"fix")
@@ -124,9 +126,8 @@ def _problems(journal: Journal) -> Iterator[str]:
     if not _INSIDE.fullmatch(journal.python) or ".." in journal.python.split("/"):
         yield "its interpreter is no path inside the environment"
     for step in journal.steps:
-        if not _NAME.fullmatch(step.name) or not all(
-            _VERSION.fullmatch(one) for one in (step.before, step.after) if one is not None
-        ):
+        # what was installed may have any version; it is only shown
+        if not _NAME.fullmatch(step.name) or (step.after is not None and not _VERSION.fullmatch(step.after)):
             yield "a name or version in it is none"
         if not all(_SHA256.fullmatch(one) for one in step.sha256):
             yield "a hash in it is none"
@@ -174,13 +175,16 @@ def held(place: Place, *, make: bool) -> Iterator[Held | None]:
         UserError: another envdoctor is at work there, or the folder cannot be made.
     """
     root_mtime_ns = None
+    if os.path.islink(place.ours):
+        what = f"{os.fsdecode(place.ours)} is a link: what would be written there lies outside of the environment"
+        raise UserError(what, "envdoctor makes no link of that name. Look where it leads, and remove it.")
     if not os.path.isdir(place.ours):
         if not make:
             yield None
             return
         try:
             root_mtime_ns = os.lstat(place.root).st_mtime_ns
-            os.mkdir(place.ours, 0o700)
+            os.mkdir(place.ours)
         except FileExistsError:
             root_mtime_ns = None
         except OSError as error:
@@ -197,7 +201,7 @@ def _locked(place: Place) -> int:
     until = time.monotonic() + LOCK_WAIT_S
     while True:
         with contextlib.suppress(FileExistsError):
-            os.mkdir(place.ours, 0o700)
+            os.mkdir(place.ours)
         handle = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -235,7 +239,7 @@ def begin(place: Place, journal: Journal) -> None:
         if os.path.isdir(place.earlier):
             remove(place.earlier)
         os.rename(place.run, place.earlier)
-    os.mkdir(place.run, 0o700)
+    os.mkdir(place.run)
     write(place, journal)
 
 

@@ -52,6 +52,8 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     """Whether anything of the environment was changed."""
     running: bool
     """An envdoctor is at work on it now."""
+    leaves: tuple[str, ...]
+    """What was given to ``apply`` as such: errors that the plan does not mend."""
     says: str
     """All this in a sentence without its full stop."""
 

@@ -104,10 +104,6 @@ def _put_file(place: Place, one: Entry, found: Entry | None, copier: Copier) -> 
     else:
         copier.link(kept, made)
     os.replace(made, path)
-    if found is not None and found.inode == os.lstat(kept).st_ino:
-        # rename does nothing where both are names of one file
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(made)
     os.chmod(path, one.mode)
     owner = os.lstat(path)
     if (owner.st_uid, owner.st_gid) != (one.uid, one.gid):

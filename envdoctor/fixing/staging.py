@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 UNPACKED = 3
 """Wheels of the GPU stack unpack to about 1.5 to 2.5 times their size; pure Python to 4 times, but those are small."""
+FREEZE_S = 20.0
+"""How long the index is asked for the hashes of what is installed; without a network each question takes a while to fail."""
 MARGIN_BYTES = 64 * 1024 * 1024
 GB = 1e9
 
@@ -53,17 +55,17 @@ def steps_of(repair: Repair) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def check_space(place: Place, download_bytes: int) -> None:
-    """See to it that the disk has room for what comes.
+def check_space(folder: str, download_bytes: int) -> None:
+    """See to it that the disk under a folder that exists has room for what comes.
 
     Raises:
         UserError: it has not; says how much is missing.
     """
     needed = UNPACKED * download_bytes + MARGIN_BYTES
-    free = shutil.disk_usage(place.root).free
+    free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"the disk under {place.prefix} has {free / GB:.1f} GB free, and the repair needs {needed / GB:.1f} GB"
+            f"the disk under {folder} has {free / GB:.1f} GB free, and the repair needs {needed / GB:.1f} GB"
             f" for {download_bytes / GB:.1f} GB of downloads",
             f"Free {(needed - free) / GB:.1f} GB there (uv cache prune, pip cache purge), and try again.",
         )
@@ -91,7 +93,9 @@ def stage(place: Place, python: str, steps: tuple[Step, ...], index: Index, lock
         handle.write(text)
     words = install_words(python, os.fsdecode(place.stage), os.fsdecode(file), hashes=hashes)
     try:
-        run_uv((*words, *build_words(steps), *index.options()), lock)
+        # what a build starts inherits the lock, and may live longer than uv
+        held = None if any(one.build for one in steps) else lock
+        run_uv((*words, *build_words(steps), *index.options()), held)
     except UserError as error:
         raise UserError(f"what the repair needs could not be fetched: {error.what}", error.hint) from error
 
@@ -101,7 +105,10 @@ def write_freeze(place: Place, index: Index) -> None:
     root = os.fsdecode(place.root)
     there = installed(root)
     versions = {one.name: one.version for one in there if one.origin is None}
-    pins, _ = pins_of(versions, python_of(root), index)
+    try:
+        pins, _ = pins_of(versions, python_of(root), index, FREEZE_S)
+    except UserError:  # the snapshot is what undoes; this is for people
+        pins = {}
     lines = ["# what was installed before the repair; install it with: uv pip sync freeze.txt"]
     for one in there:
         pin = pins.get(one.name)
@@ -109,7 +116,7 @@ def write_freeze(place: Place, index: Index) -> None:
         if one.origin is not None:
             lines.append(f"# {one.name}=={one.version} did not come from an index: {kind_of(one.origin)}")
         elif not hashes:
-            lines.append(f"# {one.name}=={one.version} is not on the index that was asked")
+            lines.append(f"# {one.name}=={one.version} is not on the index that was asked, or that gave no answer in time")
         else:
             lines.append(" ".join((f"{one.name}=={one.version}", *hashes)))
     with open(place.freeze, "w", encoding="utf-8") as file:

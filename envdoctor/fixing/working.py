@@ -7,6 +7,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from packaging.version import InvalidVersion, Version
+
 from envdoctor.errors import UserError
 from envdoctor.fixing import journal as journals
 from envdoctor.fixing.installed import installed
@@ -111,6 +113,7 @@ def _forward(work: Work) -> None:
         if os.path.lexists(path):
             remove(path)
     work.to(Phase.DONE)
+    work.tell(f"The snapshot is kept and holds {held_bytes(place) / MB:.1f} MB; envdoctor fix --forget drops it.")
 
 
 def _stage(work: Work) -> None:
@@ -159,9 +162,20 @@ def _not_as_planned(work: Work) -> tuple[str, ...]:
     wrong = []
     for step in work.journal.steps:
         now = there.get(step.name)
-        if now != step.after:
+        if not _same_version(now, step.after):
             wrong.append(f"{step.name} is {now or 'not installed'} after the change, not {step.after or 'gone'}")
     return tuple(wrong)
+
+
+def _same_version(now: str | None, planned: str | None) -> bool:
+    """Metadata may write 2024.01.05 where the index says 2024.1.5, and a local build (+cu126) where it says none."""
+    if now is None or planned is None:
+        return now == planned
+    try:
+        one, other = Version(now), Version(planned)
+    except InvalidVersion:
+        return now == planned
+    return one == other or (other.local is None and Version(one.public) == other)
 
 
 def _back(work: Work, error: BaseException) -> Applied:

@@ -33,7 +33,7 @@ class Home(NamedTuple):
 
     def now(self) -> dict[str, Seen]:
         """What it is now, but for what is ours."""
-        return world.seen(self.prefix, leave_out=(".envdoctor", ".lock"))
+        return world.seen(self.prefix, leave_out=(".envdoctor",))
 
 
 def settings(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -55,7 +55,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         settings(monkeypatch, folder)
         world.build(folder / "env", index.url)
         world.again(folder / "env", folder / "saved")
-        leave_out = (".envdoctor", ".lock")
+        leave_out = (".envdoctor",)
         yield Home(folder / "env", folder / "saved", world.seen(folder / "saved", leave_out=leave_out), index.url, index)
     index.close()
 

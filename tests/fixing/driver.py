@@ -84,6 +84,7 @@ def main(action: str, plan: str, when: str | None = None) -> int:
     prefix, python, index = asked["prefix"], os.path.join(asked["prefix"], "bin", "python"), world.index_of(asked["url"])
     moves = None if asked.get("moves") is None else {name: tuple(move) for name, move in asked["moves"].items()}
     repair = world.repair(moves, hashes=asked.get("hashes"))
+    signal.signal(signal.SIGINT, lambda *_: None)  # one that comes when all is done ends nothing
     death.armed = True
     try:
         if action == "apply":
@@ -96,7 +97,7 @@ def main(action: str, plan: str, when: str | None = None) -> int:
         sys.stdout.write(json.dumps({"refused": error.what, "hint": error.hint, "steps": death.steps}) + "\n")
         return 2
     death.armed = False
-    said = {"outcome": done.outcome.value, "why": done.why, "lost": done.lost, "steps": death.steps}
+    said: dict[str, Any] = {"outcome": done.outcome.value, "why": done.why, "lost": done.lost, "steps": death.steps}
     said |= {"seconds": done.seconds, "files": done.files, "copied_bytes": done.copied_bytes, "held_bytes": done.held_bytes}
     sys.stdout.write(json.dumps(said) + "\n")
     return 0

@@ -23,7 +23,10 @@ PHASES = ("before it began", "staging", "snapshotting", "ready", "changing", "ch
 
 
 class Point(NamedTuple):
-    """Where a repair is killed, and what is done then. ``again``: share of the steps of resume or undo at which that is killed too."""
+    """Where a repair is killed, and what is done then.
+
+    ``again``: where that is killed too, from 0, its first step, to 1, as late as an apply has steps; half of them are early.
+    """
 
     phase: str
     death: str
@@ -40,6 +43,13 @@ class Tried(NamedTuple):
     state: str
     """"before", "repaired", or what is different."""
     seconds: float
+    last_s: float | None
+    """That the undo or resume took, by its own clock."""
+
+    @property
+    def fair(self) -> bool:
+        """Whether it was killed; a timed death may come too late, when all is done."""
+        return self.killed or "+" in self.point.death
 
 
 class Ground(NamedTuple):
@@ -58,7 +68,7 @@ class Ground(NamedTuple):
 
     def now(self) -> dict[str, Seen]:
         """What is there, but for our own folder."""
-        return world.seen(self.prefix, leave_out=(".envdoctor", ".lock"))
+        return world.seen(self.prefix, leave_out=(".envdoctor",))
 
 
 def drive(action: str, plan: Path, death: str | None = None) -> tuple[int, dict[str, Any]]:
@@ -70,16 +80,14 @@ def drive(action: str, plan: Path, death: str | None = None) -> tuple[int, dict[
     return done.returncode, json.loads(done.stdout) if done.stdout else {}
 
 
-def ground(
-    prefix: Path, saved: Path, url: str, plan: Path, moves: dict[str, tuple[str | None, str | None]] | None = None
-) -> Ground:
-    """Make a repair once that nothing befalls, to know its steps and where it leads."""
-    plan.write_text(json.dumps({"prefix": str(prefix), "url": url, "moves": moves}))
-    before = world.seen(saved, leave_out=(".envdoctor", ".lock"))
+def ground(prefix: Path, saved: Path, url: str | None, plan: Path, asked: dict[str, Any] | None = None) -> Ground:
+    """Make a repair once that nothing befalls, to know its steps and where it leads. ``asked``: moves and hashes of another one."""
+    plan.write_text(json.dumps({"prefix": str(prefix), "url": url, **(asked or {})}))
+    before = world.seen(saved, leave_out=(".envdoctor",))
     world.again(saved, prefix)
     status, said = drive("apply", plan)
     assert (status, said["outcome"]) == (0, "repaired"), said
-    repaired = world.timeless(world.seen(prefix, leave_out=(".envdoctor", ".lock")))
+    repaired = world.timeless(world.seen(prefix, leave_out=(".envdoctor",)))
     return Ground(prefix, saved, before, repaired, plan, said["steps"], said)
 
 
@@ -96,7 +104,9 @@ def points(steps: list[str], count: int, seed: int, uv_s: float = 0.06) -> list[
         # while uv works: it stages (downloads, unpacks), asks for the freeze, and uninstalls
         programs = [step for step in span if steps[step] == "subprocess.Popen"]
         if programs and chance.random() < 0.5:
-            death = f"{chance.choice(programs)}+{chance.uniform(0.002, uv_s):.4f}"
+            # an uninstall is over in a fraction of what a download takes
+            longest = uv_s / 4 if phase == "changing" else uv_s
+            death = f"{chance.choice(programs)}+{chance.uniform(0.001, longest):.4f}"
         else:
             death = str(chance.choice(span))
         again = chance.random() if chance.random() < 0.4 else None
@@ -113,13 +123,14 @@ def attempt(where: Ground, point: Point) -> Tried:
     status_then: int = -signal.SIGKILL
     said: dict[str, Any] = {}
     if point.again is not None:
-        # how many steps it has depends on where the first was killed: those of an apply are about as many
-        death = str(int(point.again * len(where.steps)))
+        # how many steps it has depends on where the first was killed: from a handful to as many as an apply
+        death = str(int(len(where.steps) ** point.again))
         status_then, said = drive(point.then, where.plan, death)
         second_killed = status_then == -signal.SIGKILL
     if status_then == -signal.SIGKILL:
         status_then, said = drive(point.then, where.plan)
-    return Tried(point, status == -signal.SIGKILL, second_killed, judged(where, said), time.monotonic() - began)
+    killed, last_s = status == -signal.SIGKILL, said.get("seconds", {}).get("all")
+    return Tried(point, killed, second_killed, judged(where, said), time.monotonic() - began, last_s)
 
 
 def judged(where: Ground, said: dict[str, Any]) -> str:

@@ -179,3 +179,23 @@ def test_the_freeze_has_hashes_and_no_address(home: Home) -> None:
     for path in (home.prefix / ".envdoctor").rglob("*.*"):
         if path.is_file() and path.suffix in {".json", ".txt"} and "before" not in path.parts:
             assert "127.0.0.1" not in path.read_text()
+
+
+def test_what_a_plan_leaves_is_written_down_for_who_resumes(home: Home) -> None:
+    seen: list[tuple[str, ...]] = []
+
+    def look() -> tuple[str, ...]:
+        found = pending(str(home.prefix))
+        assert found is not None
+        seen.append(found.leaves)
+        return ()
+
+    apply(home.python, str(home.prefix), world.repair(), look, print, world.index_of(home.url), ("ED102 __driver",))
+    assert seen == [("ED102 __driver",)]
+
+
+def test_the_user_is_told_what_the_snapshot_holds_and_how_to_drop_it(home: Home) -> None:
+    said: list[str] = []
+    apply(home.python, str(home.prefix), world.repair(), healthy, said.append, world.index_of(home.url))
+    assert any(line.startswith("Snapshot of") and "really copied" in line for line in said)
+    assert said[-1].endswith("envdoctor fix --forget drops it.")

@@ -101,3 +101,9 @@ def test_what_the_index_does_not_have_is_named(home: Home, tmp_path: Path) -> No
     done = built_in(home, tmp_path / "new", freeze=BEFORE | {"unheard-of": "9.9"})
     assert done.notes == ("unheard-of 9.9 is on no index that was asked, and is not in the new environment",)
     assert versions(tmp_path / "new") == AFTER
+
+
+def test_an_index_that_has_nothing_of_it_builds_nothing(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the index has none of the 2 packages"):
+        built_in(home, tmp_path / "new", freeze={"unheard-of": "9.9", "never": "1.0"})
+    assert list(tmp_path.iterdir()) == []

@@ -137,7 +137,17 @@ def test_an_undo_that_was_killed_while_it_cleared_up_is_not_followed_by_another(
     place = written(tmp_path, GOOD | {"phase": "undone"})
     os.rename(place.run, place.gone)
     written(tmp_path, GOOD | {"phase": "done"})  # what the repair before it had kept
-    assert undo(str(tmp_path), print).why == "an undo was broken off, and is finished now"
+    assert undo(str(tmp_path), print).notes == ("an undo was broken off, and is finished now",)
     found = journals.read(place)
     assert found is not None
     assert found.phase is Phase.DONE
+
+
+def test_our_folder_as_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "env").mkdir()
+    (tmp_path / "env/.envdoctor").symlink_to(tmp_path / "elsewhere")
+    for make in (True, False):
+        with pytest.raises(UserError, match="is a link"), journals.held(Place(str(tmp_path / "env")), make=make):
+            pass
+    assert list((tmp_path / "elsewhere").iterdir()) == []

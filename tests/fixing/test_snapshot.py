@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -97,6 +98,21 @@ def test_where_a_link_is_refused_the_file_is_copied(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(os, "link", refused)
     place, taken = made(tmp_path)
     assert taken.copied_files == 4
+    before = world.seen(tmp_path, leave_out=(".envdoctor",))
+    with (tmp_path / "lib/module.py").open("a") as file:
+        file.write("written into")
+    assert restore(place) == ()
+    assert world.seen(tmp_path, leave_out=(".envdoctor",)) == before
+
+
+def test_where_the_file_system_clones_an_edit_in_place_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cloned(target: int, request: int, source: int) -> int:
+        assert request == tree._FICLONE
+        return os.write(target, os.pread(source, 1 << 24, 0))
+
+    monkeypatch.setattr(fcntl, "ioctl", cloned)
+    place, taken = made(tmp_path)
+    assert (taken.cloned, taken.copied_files, taken.copied_bytes) == (True, 4, 0)
     before = world.seen(tmp_path, leave_out=(".envdoctor",))
     with (tmp_path / "lib/module.py").open("a") as file:
         file.write("written into")

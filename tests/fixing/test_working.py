@@ -140,3 +140,13 @@ def test_an_interpreter_outside_of_the_environment_is_refused(home: Home) -> Non
         apply("/usr/bin/python3", str(home.prefix), world.repair(), healthy, print, world.index_of(home.url))
     assert home.now() == home.before
     assert not (home.prefix / ".envdoctor").exists()
+
+
+def test_a_version_that_its_metadata_writes_in_another_way_is_the_planned_one(home: Home) -> None:
+    content = wheels.wheel("odd", "2024.01.05", {"odd.py": b"a = 1\n"})
+    home.server.add("odd", "odd-2024.1.5-py3-none-any.whl", content)
+    pin = Pinned("odd", "2024.1.5", (File("odd-2024.1.5-py3-none-any.whl", hashlib.sha256(content).hexdigest(), 1, None, ""),))
+    move = Move(name="odd", before=None, after="2024.1.5", why="a test", download_bytes=1)
+    done = applied(home, Repair(moves=(move,), pins=(pin,), mends=(), leaves=(), commands=(), resolved_s=0.0))
+    assert done.outcome is Outcome.REPAIRED
+    assert {one.name: one.version for one in installed(str(home.prefix))}["odd"] == "2024.01.05"
