@@ -2,12 +2,14 @@
 PYTHON ?= python3
 # a Python that the fuzzer has a wheel for: 3.11 to 3.13
 FUZZ_PYTHON ?= python3.11
+LOCK_OPTIONS ?= --upgrade
+TARGETS := $(patsubst envdoctor/data/targets/%.toml,%,$(wildcard envdoctor/data/targets/*.toml))
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint types docs real truth truth-linking truth-names kill network verify data bench fuzz clean
+.PHONY: help check test lint types docs real truth truth-linking truth-names kill network verify data locks bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -58,6 +60,9 @@ verify: $(READY) ## read ten random rows of the compatibility data from the pack
 data: $(READY) ## renew the compatibility data from the package index (up to 22 GB of traffic, 7 minutes; less where little is new)
 	$(BIN)/envdoctor matrix refresh --into envdoctor/data
 	$(BIN)/python -m tools.generate
+
+locks: $(READY) ## renew the locks of all targets to the newest that fits (metadata only, 2 minutes); LOCK_OPTIONS= keeps what is locked
+	for target in $(TARGETS); do $(BIN)/envdoctor lock $$target $(LOCK_OPTIONS) || exit; done
 
 network: $(READY) ## compare the data with what uv resolves: metadata only, 4 minutes
 	$(BIN)/python -m pytest -q -s -m network tests/real

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from envdoctor.resolver import Index as Asked
-from tests.harvest.samples import metadata, sdist, wheel
+from tests.harvest.samples import archive, metadata, sdist
 from tests.harvest.server import Index
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Wheelhouse:
         said = metadata(name, version, *requires, python=more.pop("python", None))
         file = f"{name.replace('-', '_')}-{version}-{tag}.whl"
         when = {"upload-time": f"{day}T12:00:00Z"}
-        self.index.add(name, file, wheel(name, version, said), metadata=said, attributes=when, **more)
+        self.index.add(name, file, _wheel(name, version, said), metadata=said, attributes=when, **more)
         return file
 
     def add_source(self, name: str, version: str, day: str = DAY) -> str:
@@ -44,6 +46,17 @@ class Wheelhouse:
         content = sdist(name.replace("-", "_"), version, said, {"pyproject.toml": project})
         self.index.add(name, file, content, attributes={"upload-time": f"{day}T12:00:00Z"})
         return file
+
+
+def _wheel(name: str, version: str, said: bytes) -> bytes:
+    """A wheel whose RECORD lists its metadata with hash and size, as tools write it."""
+    folder = f"{name.replace('-', '_')}-{version}.dist-info"
+    members = {f"{folder}/METADATA": said, f"{folder}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nTag: py3-none-any\n"}
+    rows = "".join(
+        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip('=')},{len(content)}\n"
+        for path, content in members.items()
+    )
+    return archive({**members, f"{folder}/RECORD": f"{rows}{folder}/RECORD,,\n".encode()})
 
 
 @pytest.fixture

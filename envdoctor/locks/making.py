@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +19,7 @@ from envdoctor.locks.files import sealed
 from envdoctor.locks.judging import contradiction, judged, mends
 from envdoctor.locks.machine import machine
 from envdoctor.resolver import Question, Unresolvable, resolve
+from envdoctor.wording import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     Measure = Callable[[Mapping[str, File], Callable[[int, int], None]], Mapping[str, Measured]]
 
 TOLD_EVERY = 50
+_PYTHON = re.compile(r"3\.\d{1,2}(?:\.\d{1,2})?")
 ROUNDS = 8
 """Resolutions until the bounds must have settled; three are the most that was seen."""
 
@@ -84,6 +87,7 @@ class _Making:
     def __init__(self, profile: Profile, ask: Ask, matrix: Matrix, today: str, previous: Lock | None, tell: Tell) -> None:
         self.profile, self.ask, self.matrix, self.today, self.previous, self.tell = profile, ask, matrix, today, previous, tell
         self.python = ask.python or profile.python
+        self._refuse_words()
         self.asked: Stated = stated(profile, ask, matrix, self.python)
         self.before = moment(ask, self.asked, matrix, today)
         self.bounds: dict[tuple[str, str], Bound] = {}
@@ -225,7 +229,9 @@ class _Making:
         if not ours:
             return error
         said = "\n".join(f"{one.package}{one.specifier} is asked for by envdoctor: {one.why} [{one.source}]" for one in ours)
-        return Unresolvable(f"{error.says}\n{said}")
+        return Unresolvable(
+            f"{error.says}\n{said}\nA version that you name yourself overrules it: --with {ours[0].package}==VERSION"
+        )
 
     def _preferences(self) -> dict[str, str]:
         if self.previous is None or self.ask.upgrade_all:
@@ -294,6 +300,15 @@ class _Making:
                 )
             packages.append(one)
         return msgspec.structs.replace(lock, packages=tuple(packages))
+
+    def _refuse_words(self) -> None:
+        """Refuse a Python that is none, and a package to upgrade that is not locked: a misspelling, that is."""
+        if _PYTHON.fullmatch(self.python) is None:
+            raise UserError(f"--python {self.python!r} is no version of Python", "Write it like this: --python 3.12")
+        known = [] if self.previous is None else [one.name for one in self.previous.packages]
+        for name in self.ask.upgrade:
+            if known and name not in known:
+                raise UserError(f"--upgrade {name}: it is not in the lock", nearest(name, known))
 
     def _refuse_sources(self) -> None:
         """Say early that a package has no wheel at all: uv says only that there is no solution."""
