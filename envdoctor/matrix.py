@@ -21,6 +21,7 @@ from envdoctor.rows import (
     CudaImage,
     CudaRelease,
     DriverBranch,
+    FlashAttnWheels,
     ForwardCompatibility,
     GpuProduct,
     Manifest,
@@ -122,6 +123,10 @@ class Matrix:
     def nccl_facts(self) -> tuple[NcclFact, ...]:
         """What is known of NCCL releases."""
         return self._rows("tables/nccl.jsonl", NcclFact)
+
+    def flash_attn_wheels(self) -> tuple[FlashAttnWheels, ...]:
+        """The wheels of flash-attn's releases, oldest first."""
+        return self._rows("tables/flash_attn.jsonl", FlashAttnWheels)
 
     def cuda_images(self) -> tuple[CudaImage, ...]:
         """CUDA base images."""

@@ -103,6 +103,22 @@ class NcclFact(Sourced, frozen=True):
     says: str
 
 
+class FlashAttnWheels(Sourced, frozen=True):
+    """The Linux x86_64 wheels that a release of flash-attn's release workflow makes; they are on GitHub, not on an index.
+
+    Whether each of its jobs succeeded is not known from here. Every combination comes with and without the C++11 ABI.
+    """
+
+    release: str
+    cuda_majors: tuple[int, ...]
+    torch: Annotated[dict[str, tuple[str, ...]], NonEmpty]
+    """Release series of torch to the Pythons that it is built for: {"2.8": ("cp311", "cp312")}."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        Version(self.release)
+
+
 class CudaImage(Sourced, frozen=True):
     """A CUDA base image: what it holds and what it asks of the host. Tags are as the vendor writes them."""
 
