@@ -78,10 +78,11 @@ def shown_for(judged: Facts, report: Report, made: Plan, words: Words) -> Shown:
     from envdoctor.facts import NotObserved  # noqa: PLC0415
     from envdoctor.fixing.asking import Resolver  # noqa: PLC0415
     from envdoctor.fixing.contradiction import clash, driver  # noqa: PLC0415
+    from envdoctor.fixing.flash import about_flash_attn  # noqa: PLC0415
     from envdoctor.fixing.keeping import keeping  # noqa: PLC0415
     from envdoctor.fixing.planning import Wish, plan, treated  # noqa: PLC0415
     from envdoctor.fixing.shown import Shown  # noqa: PLC0415
-    from envdoctor.views import elsewhere  # noqa: PLC0415
+    from envdoctor.views import elsewhere, in_lock  # noqa: PLC0415
 
     keep = keeping(words.keep, judged, made.matrix)
     wish = Wish(keep=keep, index=index_of(words), several=words.all_plans)
@@ -97,7 +98,8 @@ def shown_for(judged: Facts, report: Report, made: Plan, words: Words) -> Shown:
         keep=keep,
         clash=clash(judged, made.matrix, keep, answer.failed, report) if lacking else None,
         driver=driver(judged, made.matrix, keep, report) if lacking else None,
-        appliable=not elsewhere(judged) and not judged.target.spec.startswith("lock:"),
+        advice=about_flash_attn(judged, made.matrix, answer),
+        appliable=not elsewhere(judged) and not in_lock(judged),
     )
 
 

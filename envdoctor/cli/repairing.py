@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from envdoctor.cli.fixing import Doing, Words
     from envdoctor.facts import Facts
+    from envdoctor.findings import Finding
     from envdoctor.fixing.outcome import Applied
     from envdoctor.fixing.shown import Shown
     from envdoctor.session import Pending
@@ -83,7 +85,7 @@ def make(target: str | None, pending: Pending, facts: Facts, shown: Shown, words
         import msgspec  # noqa: PLC0415
 
         index = msgspec.structs.replace(index, torch_backend=shown.answer.plans[0].backend)
-    leaves = {(one.root.code, one.root.subjects[:1]) for one in repair.leaves}
+    leaves = tuple(left(one.root) for one in repair.leaves)
     if doing.into is not None:
         if not agreed(f"Build the repaired environment in {doing.into}?", doing):
             return _not_made()
@@ -102,7 +104,7 @@ def make(target: str | None, pending: Pending, facts: Facts, shown: Shown, words
     need(facts.packages.distributions)
     if not agreed(f"Change {prefix} so?", doing):
         return _not_made()
-    return said(applying.apply(python, prefix, repair, rechecking(target, words, leaves), tell, index))
+    return said(applying.apply(python, prefix, repair, rechecking(target, words, leaves), tell, index, leaves))
 
 
 def finish(target: str | None, words: Words, doing: Doing) -> int:
@@ -119,16 +121,18 @@ def finish(target: str | None, words: Words, doing: Doing) -> int:
         done = applying.undo(prefix, tell)
         said(done)
         return 0 if done.why is None else 1
-    return said(applying.resume(prefix, rechecking(target, words, None), tell, index_of(words)))
+    broken = applying.pending(prefix)
+    leaves = () if broken is None else broken.leaves
+    return said(applying.resume(prefix, rechecking(target, words, leaves), tell, index_of(words)))
 
 
-def rechecking(
-    target: str | None, words: Words, leaves: set[tuple[str, tuple[str, ...]]] | None
-) -> Callable[[], tuple[str, ...]]:
-    """What judges the environment again: the errors in it, but for those that the plan left from the start.
+def left(finding: Finding) -> str:
+    """What names a finding before and after a repair."""
+    return " ".join((finding.code, *finding.subjects[:1]))
 
-    ``leaves`` is None after a repair that was broken off: then only what stops packages from working counts.
-    """
+
+def rechecking(target: str | None, words: Words, leaves: tuple[str, ...]) -> Callable[[], tuple[str, ...]]:
+    """What judges the environment again: the errors in it, but for those that the plan left from the start (``leaves``)."""
 
     def recheck() -> tuple[str, ...]:
         from envdoctor import session  # noqa: PLC0415
@@ -137,13 +141,9 @@ def rechecking(
         with session.start(target) as pending:
             made = session.plan(session.Options(suppose=words.suppose, data=words.data))
             facts = session.facts_of(pending)
-        import time  # noqa: PLC0415
-
-        _, report, _ = session.judge(facts, made, time.monotonic())
+        _, report, _ = session.judge(facts, made, time.monotonic(), remedies=False)
         errors = [one.root for one in report.diagnoses if one.root.severity is Severity.ERROR]
-        if leaves is None:
-            return tuple(f"{one.code} {one.title}" for one in errors if not one.subjects or not one.subjects[0].startswith("__"))
-        return tuple(f"{one.code} {one.title}" for one in errors if (one.code, one.subjects[:1]) not in leaves)
+        return tuple(f"{one.code} {one.title}" for one in errors if left(one) not in leaves)
 
     return recheck
 

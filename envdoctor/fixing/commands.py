@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envdoctor.facts import Known, NotObserved
-from envdoctor.views import distributions, in_root
+from envdoctor.findings import Change, Kind
+from envdoctor.fixing.goals import HEADS
+from envdoctor.prescribe import commands as again
+from envdoctor.views import distributions, in_lock, in_root
 
 if TYPE_CHECKING:
     from envdoctor.facts import Facts
@@ -13,10 +16,13 @@ if TYPE_CHECKING:
 
 
 def commands(facts: Facts, moves: tuple[Move, ...], backend: str | None = None) -> tuple[tuple[str, ...], ...]:
-    """First what goes, then what comes: two distributions may own the same file.
+    """First what goes, then what comes: two distributions may own the same file. A lock is made anew instead.
 
     Dependencies are not resolved again (--no-deps): the versions are those of one whole resolution.
     """
+    if in_lock(facts):
+        heads = {one.name: f"=={one.after}" for one in moves if one.after is not None and one.name in HEADS}
+        return again(Change(kind=Kind.INSTALL, says="", install=heads, torch_backend=backend), facts)
     return (*_form(facts, moves, backend, uv=True), *_form(facts, moves, backend, uv=False))
 
 
@@ -42,6 +48,17 @@ def _form(facts: Facts, moves: tuple[Move, ...], backend: str | None, *, uv: boo
 def is_uv(argv: tuple[str, ...]) -> bool:
     """Whether a command of a repair is in uv's form."""
     return (argv[1:] if argv[:1] == ("RUN",) else argv)[:1] == ("uv",)
+
+
+def is_pip(argv: tuple[str, ...]) -> bool:
+    """Whether a command of a repair is in pip's form."""
+    words = argv[1:] if argv[:1] == ("RUN",) else argv
+    return words[:1] == ("pip",) or words[1:3] == ("-m", "pip")
+
+
+def is_neither(argv: tuple[str, ...]) -> bool:
+    """Whether it is in neither: a lock is made anew by envdoctor lock."""
+    return not is_uv(argv) and not is_pip(argv)
 
 
 def _installer(facts: Facts, verb: str, *, uv: bool) -> tuple[str, ...]:

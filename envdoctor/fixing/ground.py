@@ -15,7 +15,7 @@ from envdoctor.claims import exact_pin
 from envdoctor.facts import Known, NotObserved, need
 from envdoctor.requirements import in_stack, reachable, requirements
 from envdoctor.resolver import Index, Question
-from envdoctor.views import distributions, normalized, parsed
+from envdoctor.views import distributions, in_lock, normalized, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -67,6 +67,9 @@ def ground(facts: Facts, moving: Collection[str] = (), also_aside: Mapping[str, 
     required = {edge.name for edge in edges}
     stack = {name for name in present if in_stack(name) and not name.startswith(TORCH_BRINGS)}
     roots = {name for name in present if name not in aside and (name not in required or name in stack)}
+    if in_lock(facts):
+        roots = stack - set(aside)  # a lock does not hold who requires whom: the rest follows the stack
+        present = {name: present[name] for name in roots}
     # a circle of packages that require each other has no root: one of it is taken
     while left := sorted(set(present) - set(aside) - reachable(edges, roots)):
         roots.add(left[0])

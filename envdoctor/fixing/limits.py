@@ -1,4 +1,4 @@
-"""What metadata leaves open and the data closes, for a plan: a resolver walks around a cap by an older release that has none. Pure."""
+"""What metadata leaves open and the data closes: a resolver walks around a cap by an older release that has none. Pure."""
 
 from __future__ import annotations
 

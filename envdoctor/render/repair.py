@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from envdoctor.facts import Known
 from envdoctor.findings import Kind
-from envdoctor.fixing.commands import is_uv
+from envdoctor.fixing.commands import is_neither, is_pip, is_uv
 from envdoctor.fixing.ground import TORCH_BRINGS
 from envdoctor.render import harmless, shell, shortened
 from envdoctor.wording import brief, plural
@@ -90,10 +90,10 @@ def _plan(one: Planned, number: int, count: int, page: Page) -> Iterator[str]:
         yield _painted(f"{label}  brings what you asked for", BOLD, page)
     yield from _moves(one.repair.moves, page)
     yield from _wrapped(_sums(one), page, "  cost    ")
-    for form, commands in (("uv", True), ("pip", False)):
-        some = [argv for argv in one.repair.commands if is_uv(argv) is commands]
+    for form, is_form in (("with uv", is_uv), ("with pip", is_pip), ("to do", is_neither)):
+        some = [argv for argv in one.repair.commands if is_form(argv)]
         if some:
-            yield f"  with {form}"
+            yield f"  {form}"
         # never wrapped: a command is there to be pasted
         yield from (_painted(f"            {shell(argv)}", BOLD, page) for argv in some)
     proof = f"the rules come back clean of it, and uv resolved it ({one.repair.resolved_s:.1f} s)"

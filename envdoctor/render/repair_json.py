@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from envdoctor.fixing.commands import is_uv
+from envdoctor.fixing.commands import is_neither, is_pip, is_uv
 from envdoctor.render.json import document as report_document
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def _plan(one: Planned) -> dict[str, Any]:
         "download_bytes": repair.download_bytes,
         "commands": {
             "uv": [list(argv) for argv in repair.commands if is_uv(argv)],
-            "pip": [list(argv) for argv in repair.commands if not is_uv(argv)],
+            "pip": [list(argv) for argv in repair.commands if is_pip(argv)],
+            "other": [list(argv) for argv in repair.commands if is_neither(argv)],
         },
         "new_warnings": [{"code": each.code, "title": each.title} for each in one.warnings],
         "cannot_be_told": list(one.untold),

@@ -50,7 +50,13 @@ NEWEST = {
     "nvidia-cublas": "13.1.1.3",
 }
 """What pip install trl[vllm] gave in November 2026, in small."""
-VLLM_0_33 = NEWEST | {"vllm": "0.33.0", "torch": "2.14.0", "transformers": "5.20.0", "huggingface-hub": "2.4.0", "triton": "3.8.0"}
+VLLM_0_33 = NEWEST | {
+    "vllm": "0.33.0",
+    "torch": "2.14.0",
+    "transformers": "5.20.0",
+    "huggingface-hub": "2.4.0",
+    "triton": "3.8.0",
+}
 VLLM_0_7 = {
     "vllm": "0.7.0",
     "torch": "2.5.1",
