@@ -46,6 +46,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     index.server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def asked_is_the_shop(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in shop.env.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture
 def old_vllm(tmp_path: Path) -> str:
     """A record of vllm 0.7.0 with the newest transformers."""
@@ -63,10 +69,8 @@ def on_535(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def real(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def real(tmp_path: Path) -> Path:
     """A real environment with these releases of the shelf; there is nothing in their wheels."""
-    for name, value in shop.env.items():
-        monkeypatch.setenv(name, value)
     prefix = tmp_path / "env"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(prefix)], check=True)
     words = [f"{name}=={version}" for name, version in VLLM_0_7.items()]
@@ -77,7 +81,7 @@ def real(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_page_shows_the_moves_the_commands_and_the_proof(shop: Shop, old_vllm: str) -> None:
-    done = run("fix", old_vllm, **shop.env)
+    done = run("fix", old_vllm)
     assert done.returncode == 1, done.stderr
     text = " ".join(done.stdout.split())
     assert "mends ED402: vllm 0.7.0 needs transformers <5; 5.24.0 is installed" in text
@@ -88,9 +92,9 @@ def test_the_page_shows_the_moves_the_commands_and_the_proof(shop: Shop, old_vll
     assert shop.url not in done.stdout
 
 
-def test_the_json_has_the_plan_and_no_address_in_it(shop: Shop, old_vllm: str) -> None:
-    secret = shop.url.replace("http://", f"http://user:{SECRET}@")
-    done = run("fix", old_vllm, "--format", "json", **shop.env | {"UV_DEFAULT_INDEX": secret})
+def test_the_json_has_the_plan_and_no_address_in_it(shop: Shop, old_vllm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", shop.url.replace("http://", f"http://user:{SECRET}@"))
+    done = run("fix", old_vllm, "--format", "json")
     assert done.returncode == 1, done.stderr
     said = json.loads(done.stdout)
     assert said["schema_version"] == 1
@@ -104,8 +108,8 @@ def test_the_json_has_the_plan_and_no_address_in_it(shop: Shop, old_vllm: str) -
     assert "127.0.0.1" not in done.stdout
 
 
-def test_no_solution_exits_with_3_and_says_both_facts_and_which_driver_would_do(shop: Shop, on_535: str) -> None:
-    done = run("fix", on_535, "--keep", "vllm", **shop.env)
+def test_no_solution_exits_with_3_and_says_both_facts_and_which_driver_would_do(on_535: str) -> None:
+    done = run("fix", on_535, "--keep", "vllm")
     assert done.returncode == 3, done.stderr
     text = " ".join(done.stdout.split())
     assert "NO PLAN could be proven with what you keep." in text
@@ -123,9 +127,13 @@ def test_nothing_wrong_exits_with_0_and_asks_no_index(tmp_path: Path) -> None:
     assert "Nothing to mend was found" in done.stdout
 
 
-def test_an_index_that_does_not_answer_is_said_and_is_no_contradiction(old_vllm: str, tmp_path: Path) -> None:
-    env = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_CACHE_DIR": str(tmp_path / "c"), "UV_HTTP_RETRIES": "0"}
-    done = run("fix", old_vllm, **env)
+def test_an_index_that_does_not_answer_is_said_and_is_no_contradiction(
+    old_vllm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cold"))
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    done = run("fix", old_vllm)
     assert done.returncode == 2
     assert "reachable" in done.stderr
     assert "127.0.0.1" not in done.stderr

@@ -91,3 +91,8 @@ def test_a_backend_of_the_goal_is_asked_unless_the_user_named_one() -> None:
     goal = Goal(install={"torch": "==2.13.0"}, backend="cu126")
     assert question(at, goal, {}, (), strict=False, index=Index()).index.torch_backend == "cu126"
     assert question(at, goal, {}, (), strict=False, index=Index(torch_backend="cu128")).index.torch_backend == "cu128"
+
+
+def test_of_a_lock_only_the_stack_is_asked_for_because_it_does_not_say_who_requires_whom() -> None:
+    lock = edit(environment(NEWEST, dist("filelock", "3.0")), target__spec="lock:h100")
+    assert set(ground(lock).roots) == {name for name in NEWEST if name not in {"triton", "nvidia-cublas"}}
