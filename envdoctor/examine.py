@@ -38,7 +38,7 @@ def explained_by(code: str) -> tuple[str, ...]:
     return load(next(name for name in REGISTRY if code_of(name) == code)).EXPLAINED_BY
 
 
-def examine(facts: Facts, matrix: Matrix, wishes: Wishes, started: float) -> tuple[Facts, Report]:
+def examine(facts: Facts, matrix: Matrix, wishes: Wishes, started: float, *, remedies: bool = True) -> tuple[Facts, Report]:
     """Judge the (supposed) facts. Gives the facts that were judged and the report.
 
     Args:
@@ -46,13 +46,16 @@ def examine(facts: Facts, matrix: Matrix, wishes: Wishes, started: float) -> tup
         matrix: the compatibility data.
         wishes: what to judge, and as if.
         started: time.monotonic() when the command began; the report's seconds count from there.
+        remedies: prescribe them; proving each one takes longer than the check.
 
     Raises:
         UserError: a supposition that makes no sense.
     """
     judged = supposing(facts, wishes.suppose, matrix)
     verdicts = check(judged, matrix, select=wishes.select, skip=wishes.skip, ignores=wishes.ignores)
-    diagnoses = prescribe(diagnose(verdicts, explained_by), judged, matrix, verdicts)
+    diagnoses = diagnose(verdicts, explained_by)
+    if remedies:
+        diagnoses = prescribe(diagnoses, judged, matrix, verdicts)
     return judged, Report(diagnoses=diagnoses, verdicts=verdicts, supposed=wishes.suppose, seconds=time.monotonic() - started)
 
 

@@ -302,7 +302,7 @@ def _notes(config: Config, today: dt.date) -> Iterator[str]:
         yield f"the ignore of {one.code} expired on {one.until}, so it counts again (its reason was: {one.reason})"
 
 
-def judge(facts: Facts, made: Plan, started: float) -> tuple[Facts, Report, tuple[str, ...]]:
+def judge(facts: Facts, made: Plan, started: float, *, remedies: bool = True) -> tuple[Facts, Report, tuple[str, ...]]:
     """Examine the facts; gives the facts that were judged, the report, and notes for the page. Raises UserError."""
     import msgspec  # noqa: PLC0415
 
@@ -319,7 +319,7 @@ def judge(facts: Facts, made: Plan, started: float) -> tuple[Facts, Report, tupl
         # the profile says what the environment is for; a machine with a GPU is judged by that GPU
         wishes = msgspec.structs.replace(wishes, suppose={"gpu": made.profile, **wishes.suppose})
         notes += (f"no GPU is here, so the configured profile {made.profile} was supposed",)
-    judged, report = examine(facts, made.matrix, wishes, started)
+    judged, report = examine(facts, made.matrix, wishes, started, remedies=remedies)
     return judged, report, (*notes, *_about(judged), *passed_over(made.matrix))
 
 

@@ -107,6 +107,8 @@ MAY_IMPORT = {
         "departures",
         "realign",
         "render",
+        "fixing",
+        "plans",
     },
     "config": {"errors", "files", "wording"},
     "sources": {"facts", "errors", "files", "wording", "claims", "matrix", "suppose", "linkage", "locks", "sources"},

@@ -9,6 +9,7 @@ from envdoctor.cli.lazy import Lazy
 
 COMMANDS = {
     "check": "Find the root cause of what is wrong with an environment, and what mends it.",
+    "fix": "Plan the smallest change of packages that mends an environment, and make it with --apply.",
     "lock": "Lock the stack of a target with hashes, once the rules find it clean.",
     "explain": "Show the manual page of a rule.",
     "rules": "List the rules.",
