@@ -45,6 +45,8 @@ class Doing(NamedTuple):
 
 def run_fix(target: str | None, words: Words, doing: Doing, *, form: str, output: str | None, verbose: bool) -> int:
     """Plan, print, and do what was asked; gives the exit status. Raises UserError."""
+    import msgspec  # noqa: PLC0415
+
     from envdoctor import session  # noqa: PLC0415
     from envdoctor.cli.repairing import checked, finish, make  # noqa: PLC0415
 
@@ -56,7 +58,7 @@ def run_fix(target: str | None, words: Words, doing: Doing, *, form: str, output
         made = session.plan(session.Options(suppose=words.suppose, data=words.data))
         facts = session.pasteable(session.facts_of(pending), pending)
     judged, report, notes = session.judge(facts, made, STARTED, remedies=False)
-    shown = shown_for(judged, report, made, words)
+    shown = msgspec.structs.replace(shown_for(judged, report, made, words), again=again(target, words))
 
     from envdoctor.cli.output import emit, wants_color, width  # noqa: PLC0415
     from envdoctor.render import Page  # noqa: PLC0415
@@ -70,6 +72,14 @@ def run_fix(target: str | None, words: Words, doing: Doing, *, form: str, output
     if not doing.changes or not shown.answer.plans:
         return shown.status
     return make(target, pending, facts, shown, words, doing)
+
+
+def again(target: str | None, words: Words) -> tuple[str, ...]:
+    """The same command as typed; an index, whose address may hold a password, has to be named once more."""
+    options = [(option, word) for option, said in (("--keep", words.keep), ("--suppose", words.suppose)) for word in said]
+    options += [("--index", "ADDRESS") for _ in words.indexes]
+    options += [("--data", words.data)] if words.data is not None else []
+    return ("envdoctor", "fix", *(() if target is None else (target,)), *(word for pair in options for word in pair))
 
 
 def shown_for(judged: Facts, report: Report, made: Plan, words: Words) -> Shown:

@@ -26,6 +26,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """Sentences about packages that no index can serve (flash-attn)."""
     appliable: bool = True
     """Whether the target is an environment of this machine."""
+    again: tuple[str, ...] = ("envdoctor", "fix")
+    """The command that planned this, with the same target; without the address of an index, which may hold a password."""
 
     @property
     def grave(self) -> tuple[Diagnosis, ...]:

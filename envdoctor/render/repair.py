@@ -228,4 +228,5 @@ def _last(shown: Shown, page: Page) -> Iterator[str]:
     timed = f"planned in {answer.seconds:.1f} s ({plural(answer.questions, 'question')} to uv, {answer.resolved_s:.1f} s)"
     yield _painted(f"{', '.join(words)}; {timed}", DIM, page)
     if answer.plans and shown.appliable:
-        yield "To make it so, with a snapshot to go back to: envdoctor fix --apply"
+        yield "To make it so, with a snapshot to go back to:"
+        yield _painted(f"  {shell((*shown.again, '--apply'))}", BOLD, page)
