@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from envdoctor.fixing.flash import about_flash_attn
-from envdoctor.fixing.planning import Answer
 from tests.factory import MATRIX, dist
 from tests.fixing.planned import NEWEST, environment
 from tests.render.test_repair import on_535, shown
+
+if TYPE_CHECKING:
+    from envdoctor.fixing.planning import Answer
 
 
 def answer(**supposed: str) -> Answer:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from envdoctor.examine import Wishes, examine
-from envdoctor.facts import Facts
 from envdoctor.findings import Evidence
 from envdoctor.fixing.commands import commands
 from envdoctor.fixing.contradiction import Clash
@@ -22,6 +21,9 @@ from envdoctor.render.repair_json import document
 from envdoctor.resolver import File, Pinned
 from tests.factory import MATRIX, dist, edit, healthy, put
 from tests.fixing.planned import NEWEST, environment
+
+if TYPE_CHECKING:
+    from envdoctor.facts import Facts
 
 MOVES = (
     Move(name="vllm", before="0.31.0", after="0.19.1", why="ED102 driver 535 is too old", download_bytes=433_132_101),
