@@ -67,9 +67,10 @@ locks: $(READY) ## renew the locks of all targets to the newest that fits (metad
 network: $(READY) ## compare the data with what uv resolves: metadata only, 4 minutes
 	$(BIN)/python -m pytest -q -s -m network tests/real
 
-bench: $(READY) ## measure check and matrix against their peers (ENV=path of a full environment, else one is built)
+bench: $(READY) ## measure check, matrix and fix against their peers (ENV=path of a full environment, else one is built)
 	$(BIN)/python benchmarks/matrix_speed.py
 	$(BIN)/python benchmarks/check_speed.py $(ENV)
+	$(BIN)/python benchmarks/fix_speed.py
 
 fuzz: .venv-fuzz/.ready ## 100,000 damaged ELF files and fat binaries through the readers: two cores, 11 minutes where they are busy
 	.venv-fuzz/bin/python -m tests.fuzz.run
