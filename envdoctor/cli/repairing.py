@@ -15,10 +15,10 @@ from envdoctor.wording import harmless
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from envdoctor.applying.outcome import Applied
     from envdoctor.cli.fixing import Doing, Words
     from envdoctor.facts import Facts
     from envdoctor.findings import Finding
-    from envdoctor.fixing.outcome import Applied
     from envdoctor.fixing.shown import Shown
     from envdoctor.session import Pending
 
@@ -75,9 +75,9 @@ def tell(text: str) -> None:
 
 def make(target: str | None, pending: Pending, facts: Facts, shown: Shown, words: Words, doing: Doing) -> int:
     """Make the best plan real; gives the exit status. Raises UserError."""
+    from envdoctor.applying import repairs  # noqa: PLC0415
     from envdoctor.cli.fixing import index_of  # noqa: PLC0415
     from envdoctor.facts import need  # noqa: PLC0415
-    from envdoctor.fixing import applying  # noqa: PLC0415
 
     python, prefix = place(pending.spec.path)
     repair, index = shown.answer.plans[0].repair, index_of(words)
@@ -93,37 +93,37 @@ def make(target: str | None, pending: Pending, facts: Facts, shown: Shown, words
 
         freeze = {name: one.version for name, one in distributions(facts).items()}
         folder = os.path.abspath(os.path.expanduser(doing.into))
-        done = applying.build_beside(python, folder, freeze, repair, rechecking(folder, words, leaves), tell, index)
+        done = repairs.build_beside(python, folder, freeze, repair, rechecking(folder, words, leaves), tell, index)
         return said(done)
-    broken = applying.pending(prefix)
+    broken = repairs.pending(prefix)
     if broken is not None:
         raise UserError(broken.says, "envdoctor fix --resume finishes it, envdoctor fix --undo puts everything back.")
-    refused = applying.refusal(facts, doing.system)
+    refused = repairs.refusal(facts, doing.system)
     if refused is not None:
         raise refused
     need(facts.packages.distributions)
     if not agreed(f"Change {prefix} so?", doing):
         return _not_made()
-    return said(applying.apply(python, prefix, repair, rechecking(target, words, leaves), tell, index, leaves))
+    return said(repairs.apply(python, prefix, repair, rechecking(target, words, leaves), tell, index, leaves))
 
 
 def finish(target: str | None, words: Words, doing: Doing) -> int:
     """--resume, --undo or --forget. Raises UserError."""
+    from envdoctor.applying import repairs  # noqa: PLC0415
     from envdoctor.cli.fixing import index_of  # noqa: PLC0415
-    from envdoctor.fixing import applying  # noqa: PLC0415
 
     _, prefix = place(target)
     if doing.forget:
-        size = applying.forget(prefix)
+        size = repairs.forget(prefix)
         sys.stdout.write(f"The snapshot is gone; it held {size / 1e6:.1f} MB.\n")
         return 0
     if doing.undo:
-        done = applying.undo(prefix, tell)
+        done = repairs.undo(prefix, tell)
         said(done)
         return 0 if done.why is None else 1
-    broken = applying.pending(prefix)
+    broken = repairs.pending(prefix)
     leaves = () if broken is None else broken.leaves
-    return said(applying.resume(prefix, rechecking(target, words, leaves), tell, index_of(words)))
+    return said(repairs.resume(prefix, rechecking(target, words, leaves), tell, index_of(words)))
 
 
 def left(finding: Finding) -> str:
@@ -150,7 +150,7 @@ def rechecking(target: str | None, words: Words, leaves: tuple[str, ...]) -> Cal
 
 def said(done: Applied) -> int:
     """Say what came of it; gives the exit status: 0 repaired, 1 everything is as it was."""
-    from envdoctor.fixing.outcome import Outcome  # noqa: PLC0415
+    from envdoctor.applying.outcome import Outcome  # noqa: PLC0415
 
     words = {
         Outcome.REPAIRED: "Repaired; envdoctor fix --undo puts it back as it was.",

@@ -1,1 +1,1 @@
-"""``envdoctor fix``: which change mends an environment (planning), and making it so that it can be undone (applying)."""
+"""``envdoctor fix``: which change mends an environment. ``envdoctor.applying`` makes it real."""

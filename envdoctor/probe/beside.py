@@ -38,10 +38,12 @@ class Beside:
     def collect(self, leaves, until):
         """Put what it writes into ``leaves``, until it is done or ``until`` (time.monotonic()) has come; then it is killed."""
         got, done = bytearray(), set()
+        ready = select.poll()  # select() takes no descriptor above 1023
+        ready.register(self.pipe, select.POLLIN)
         try:
             while len(done) < len(self.names):
                 left = until - time.monotonic()
-                if left <= 0 or not select.select([self.pipe], [], [], left)[0]:
+                if left <= 0 or not ready.poll(left * 1000):
                     return
                 part = os.read(self.pipe, PIPE_BYTES)
                 if not part or len(got) > MAX_LINE_BYTES:

@@ -8,9 +8,9 @@ import pytest
 
 from envdoctor.facts import DirectUrl, Unknown
 from envdoctor.fixing.contradiction import clash, driver
+from tests.applying.conftest import settings
 from tests.factory import MATRIX, dist, edit, healthy
 from tests.fixing import shelf
-from tests.fixing.conftest import settings
 from tests.fixing.planned import NEWEST, VLLM_0_7, VLLM_0_33, environment, planned, report_of
 from tests.harvest.server import Index
 

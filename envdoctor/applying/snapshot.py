@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from envdoctor.applying.tree import Copier, Entry, walk
 from envdoctor.errors import UserError
 from envdoctor.files import read_file
-from envdoctor.fixing.tree import Copier, Entry, walk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from envdoctor.fixing.journal import Place
+    from envdoctor.applying.journal import Place
 
 MAX_COPIED_BYTES = 1024 * 1024
 """Scripts are small; what is larger in bin/ is a compiled program that no one edits."""

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from envdoctor.applying.installed import installed
+from envdoctor.applying.repairs import Outcome, apply, forget, kept, pending, resume, undo
 from envdoctor.errors import UserError
-from envdoctor.fixing.applying import Outcome, apply, forget, kept, pending, resume, undo
-from envdoctor.fixing.installed import installed
-from tests.fixing import world
-from tests.fixing.wheels import AFTER, BEFORE
+from tests.applying import world
+from tests.applying.wheels import AFTER, BEFORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from envdoctor.fixing.applying import Applied
+    from envdoctor.applying.repairs import Applied
     from envdoctor.plans import Repair
-    from tests.fixing.conftest import Home
+    from tests.applying.conftest import Home
 
 
 def healthy() -> tuple[str, ...]:

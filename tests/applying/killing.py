@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.fixing import world
+from tests.applying import world
 
 if TYPE_CHECKING:
-    from tests.fixing.world import Seen
+    from tests.applying.world import Seen
 
 ROOT = Path(__file__).resolve().parents[2]
 PHASES = ("before it began", "staging", "snapshotting", "ready", "changing", "changed", "checked", "done")
@@ -73,7 +73,7 @@ class Ground(NamedTuple):
 
 def drive(action: str, plan: Path, death: str | None = None) -> tuple[int, dict[str, Any]]:
     """One call in a process of its own; its exit status (-9: killed) and what it said."""
-    words = (sys.executable, "-m", "tests.fixing.driver", action, str(plan), *((death,) if death is not None else ()))
+    words = (sys.executable, "-m", "tests.applying.driver", action, str(plan), *((death,) if death is not None else ()))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
     assert done.returncode in {0, 2, -signal.SIGKILL}, done.stderr

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.fixing import wheels, world
+from tests.applying import wheels, world
 from tests.harvest.server import Index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.fixing.world import Seen
+    from tests.applying.world import Seen
 
 
 class Home(NamedTuple):

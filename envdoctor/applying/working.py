@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
+from envdoctor.applying import journal as journals
+from envdoctor.applying.installed import installed
+from envdoctor.applying.installer import run_uv, uninstall_words
+from envdoctor.applying.interrupts import Breaking, Interrupted
+from envdoctor.applying.journal import UNTOUCHED, Held, Journal, Phase, Place, advance
+from envdoctor.applying.merging import coming, merge, put_back
+from envdoctor.applying.outcome import Applied, Outcome
+from envdoctor.applying.restoring import restore
+from envdoctor.applying.snapshot import Taken, held_bytes, take
+from envdoctor.applying.staging import stage, write_freeze
+from envdoctor.applying.tree import remove
 from envdoctor.errors import UserError
-from envdoctor.fixing import journal as journals
-from envdoctor.fixing.installed import installed
-from envdoctor.fixing.installer import run_uv, uninstall_words
-from envdoctor.fixing.interrupts import Breaking, Interrupted
-from envdoctor.fixing.journal import UNTOUCHED, Held, Journal, Phase, Place, advance
-from envdoctor.fixing.merging import coming, merge, put_back
-from envdoctor.fixing.outcome import Applied, Outcome
-from envdoctor.fixing.restoring import restore
-from envdoctor.fixing.snapshot import Taken, held_bytes, take
-from envdoctor.fixing.staging import stage, write_freeze
-from envdoctor.fixing.tree import remove
 from envdoctor.wording import harmless, plural
 
 if TYPE_CHECKING:

@@ -11,16 +11,16 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from envdoctor.applying.installed import installed, pins_of, site_folders
+from envdoctor.applying.installer import build_words, install_words, requirement_lines, run_uv
+from envdoctor.applying.journal import Step
+from envdoctor.applying.tree import remove
 from envdoctor.errors import UserError
-from envdoctor.fixing.installed import installed, pins_of, site_folders
-from envdoctor.fixing.installer import build_words, install_words, requirement_lines, run_uv
-from envdoctor.fixing.journal import Step
-from envdoctor.fixing.tree import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from envdoctor.fixing.journal import Place
+    from envdoctor.applying.journal import Place
     from envdoctor.plans import Repair
     from envdoctor.resolver import Index
 

@@ -11,20 +11,20 @@ import os
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from envdoctor.applying import journal as journals
+from envdoctor.applying.beside import build_beside
+from envdoctor.applying.guard import refusal
+from envdoctor.applying.interrupts import breakable
+from envdoctor.applying.journal import UNTOUCHED, Held, Journal, Phase, Place, held
+from envdoctor.applying.outcome import Applied, Kept, Outcome, Pending
+from envdoctor.applying.snapshot import held_bytes
+from envdoctor.applying.staging import check_space, steps_of
+from envdoctor.applying.working import Work, through, undone
 from envdoctor.errors import UserError
-from envdoctor.fixing import journal as journals
-from envdoctor.fixing.beside import build_beside
-from envdoctor.fixing.guard import refusal
-from envdoctor.fixing.interrupts import breakable
-from envdoctor.fixing.journal import UNTOUCHED, Held, Journal, Phase, Place, held
-from envdoctor.fixing.outcome import Applied, Kept, Outcome, Pending
-from envdoctor.fixing.snapshot import held_bytes
-from envdoctor.fixing.staging import check_space, steps_of
-from envdoctor.fixing.working import Work, through, undone
 from envdoctor.resolver import Index
 
 if TYPE_CHECKING:
-    from envdoctor.fixing.working import Recheck, Tell
+    from envdoctor.applying.working import Recheck, Tell
     from envdoctor.plans import Repair
 
 __all__ = [

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from envdoctor.applying.installed import installed, recorded
+from envdoctor.applying.snapshot import manifest
+from envdoctor.applying.tree import OURS, Copier, Entry, half_made, walk
 from envdoctor.errors import UserError
-from envdoctor.fixing.installed import installed, recorded
-from envdoctor.fixing.snapshot import manifest
-from envdoctor.fixing.tree import OURS, Copier, Entry, half_made, walk
 from envdoctor.wording import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from envdoctor.fixing.journal import Place
+    from envdoctor.applying.journal import Place
 
 OF_UV = frozenset({b".lock"})
 """What uv makes in a prefix for itself."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envdoctor.fixing import snapshot, tree
-from envdoctor.fixing.journal import Place
-from envdoctor.fixing.restoring import restore
-from tests.fixing import world
+from envdoctor.applying import snapshot, tree
+from envdoctor.applying.journal import Place
+from envdoctor.applying.restoring import restore
+from tests.applying import world
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import enum
 
 import msgspec
 
-from envdoctor.fixing.journal import Step  # noqa: TC001 - msgspec resolves it
+from envdoctor.applying.journal import Step  # noqa: TC001 - msgspec resolves it
 
 
 class Outcome(enum.Enum):

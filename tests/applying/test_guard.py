@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from envdoctor.applying.guard import refusal
 from envdoctor.facts import Interpreter, Known, Unknown
-from envdoctor.fixing.guard import refusal
 from tests.factory import healthy
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """One call of apply, resume or undo in a process of its own, that can be made to die by SIGKILL at any of its steps.
 
-``python -m tests.fixing.driver ACTION PLAN.json [DEATH]``. Every event by which this process changes the world, or starts a program,
+``python -m tests.applying.driver ACTION PLAN.json [DEATH]``. Every event by which this process changes the world, or starts a program,
 is a step. DEATH is a number N, and it dies before its Nth step, or N+SECONDS, and it dies that long after it. It prints how many steps
 there were, and before which of them a phase began.
 """
@@ -15,9 +15,9 @@ import threading
 import time
 from typing import Any
 
+from envdoctor.applying.repairs import apply, resume, undo
 from envdoctor.errors import UserError
-from envdoctor.fixing.applying import apply, resume, undo
-from tests.fixing import world
+from tests.applying import world
 
 STEPS = {
     "os.link",

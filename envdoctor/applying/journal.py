@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from envdoctor.applying.tree import OURS, remove
 from envdoctor.errors import UserError
 from envdoctor.files import read_file
-from envdoctor.fixing.tree import OURS, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

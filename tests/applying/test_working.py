@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envdoctor.applying import journal as journals
+from envdoctor.applying import staging
+from envdoctor.applying import working as works
+from envdoctor.applying.installed import installed
+from envdoctor.applying.journal import Phase, Place
+from envdoctor.applying.repairs import Outcome, apply, resume
+from envdoctor.applying.tree import Copier
 from envdoctor.errors import UserError
-from envdoctor.fixing import journal as journals
-from envdoctor.fixing import staging
-from envdoctor.fixing import working as works
-from envdoctor.fixing.applying import Outcome, apply, resume
-from envdoctor.fixing.installed import installed
-from envdoctor.fixing.journal import Phase, Place
-from envdoctor.fixing.tree import Copier
 from envdoctor.plans import Move, Repair
 from envdoctor.resolver import File, Pinned
-from tests.fixing import wheels, world
-from tests.fixing.test_applying import applied, healthy
+from tests.applying import wheels, world
+from tests.applying.test_repairs import applied, healthy
 
 if TYPE_CHECKING:
-    from tests.fixing.conftest import Home
+    from tests.applying.conftest import Home
 
 
 class Killed(BaseException):

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from envdoctor.fixing.applying import pending
-from tests.fixing.killing import ROOT
+from envdoctor.applying.repairs import pending
+from tests.applying.killing import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.fixing.conftest import Home
+    from tests.applying.conftest import Home
     from tests.harvest.server import Handler
 
 LONG_S = 30.0
@@ -28,7 +28,7 @@ def begun(home: Home, folder: Path, recheck_s: str = "0") -> subprocess.Popen[st
     plan = folder / "plan.json"
     plan.write_text(json.dumps({"prefix": str(home.prefix), "url": home.url}))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TEST_RECHECK_S": recheck_s}
-    words = (sys.executable, "-m", "tests.fixing.driver", "apply", str(plan))
+    words = (sys.executable, "-m", "tests.applying.driver", "apply", str(plan))
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
 
 

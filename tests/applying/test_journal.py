@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from envdoctor.applying import journal as journals
+from envdoctor.applying import snapshot
+from envdoctor.applying.journal import Journal, Phase, Place, Step
+from envdoctor.applying.repairs import pending, undo
 from envdoctor.errors import UserError
-from envdoctor.fixing import journal as journals
-from envdoctor.fixing import snapshot
-from envdoctor.fixing.applying import pending, undo
-from envdoctor.fixing.journal import Journal, Phase, Place, Step
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fixing.killing import Ground, attempt, ground, points, right
+from tests.applying.killing import Ground, attempt, ground, points, right
 
 if TYPE_CHECKING:
-    from tests.fixing.conftest import Home
+    from tests.applying.conftest import Home
 
 COUNT = 50
 SEED = 5

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envdoctor.applying.beside import MARK
+from envdoctor.applying.installed import installed
+from envdoctor.applying.repairs import Outcome, build_beside
 from envdoctor.errors import UserError
-from envdoctor.fixing.applying import Outcome, build_beside
-from envdoctor.fixing.beside import MARK
-from envdoctor.fixing.installed import installed
-from tests.fixing import world
-from tests.fixing.wheels import AFTER, BEFORE
+from tests.applying import world
+from tests.applying.wheels import AFTER, BEFORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from envdoctor.fixing.applying import Applied
-    from tests.fixing.conftest import Home
+    from envdoctor.applying.repairs import Applied
+    from tests.applying.conftest import Home
 
 
 def built_in(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.plans import Move, Repair
 from envdoctor.resolver import File, Index, Pinned, uv_program
-from tests.fixing.wheels import AFTER, BEFORE, file_name, sha256
+from tests.applying.wheels import AFTER, BEFORE, file_name, sha256
 
 if TYPE_CHECKING:
     from pathlib import Path

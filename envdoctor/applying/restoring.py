@@ -6,14 +6,14 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from envdoctor.fixing.snapshot import digest, manifest
-from envdoctor.fixing.tree import OURS, Copier, Entry, dress, entry, half_made, remove, writable
+from envdoctor.applying.snapshot import digest, manifest
+from envdoctor.applying.tree import OURS, Copier, Entry, dress, entry, half_made, remove, writable
 from envdoctor.wording import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from envdoctor.fixing.journal import Place
+    from envdoctor.applying.journal import Place
 
 SKIP = frozenset({OURS})
 

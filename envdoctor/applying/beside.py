@@ -10,20 +10,20 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from envdoctor.applying.installed import installed, pins_of
+from envdoctor.applying.installer import QUIET, build_words, requirement_lines, run_uv
+from envdoctor.applying.interrupts import Interrupted, breakable
+from envdoctor.applying.journal import Step
+from envdoctor.applying.outcome import Applied, Outcome
+from envdoctor.applying.staging import check_space, steps_of
+from envdoctor.applying.tree import remove
 from envdoctor.errors import UserError
-from envdoctor.fixing.installed import installed, pins_of
-from envdoctor.fixing.installer import QUIET, build_words, requirement_lines, run_uv
-from envdoctor.fixing.interrupts import Interrupted, breakable
-from envdoctor.fixing.journal import Step
-from envdoctor.fixing.outcome import Applied, Outcome
-from envdoctor.fixing.staging import check_space, steps_of
-from envdoctor.fixing.tree import remove
 from envdoctor.wording import harmless, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from envdoctor.fixing.installed import Installed
+    from envdoctor.applying.installed import Installed
     from envdoctor.plans import Repair
     from envdoctor.resolver import Index, Pinned
 

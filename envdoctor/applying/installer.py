@@ -14,7 +14,7 @@ from envdoctor.resolver import uv_program, without_addresses
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from envdoctor.fixing.journal import Step
+    from envdoctor.applying.journal import Step
 
 _OFF = frozenset(
     {
