@@ -296,7 +296,7 @@ def test_completion_completes_commands() -> None:
 
 
 def test_a_bug_of_ours_exits_with_4_and_asks_for_a_report(save: Save) -> None:
-    code = "import envdoctor.examine as e, sys; e.examine = lambda *_: 1 / 0; sys.argv[1:] = ['check', %r]; import envdoctor.cli as c; c.main()"
+    code = "import envdoctor.examine as e, sys; e.examine = lambda *_, **__: 1 / 0; sys.argv[1:] = ['check', %r]; import envdoctor.cli as c; c.main()"
     done = subprocess.run([sys.executable, "-c", code % save(healthy())], capture_output=True, check=False, text=True)
     assert done.returncode == 4
     assert "This is a bug of envdoctor" in done.stderr
