@@ -38,7 +38,7 @@ types: $(READY) ## mypy --strict
 docs: $(READY) ## regenerate docs/rules, docs/matrix.md and the JSON schemas (make lint checks that they are up to date)
 	$(BIN)/python -m tools.generate
 
-real: $(READY) ## judge environments built from real wheels: up to 6 GB of disk, 20 minutes
+real: $(READY) ## judge environments built from real wheels, and use what is locked: up to 12 GB of disk, 30 minutes, Python 3.11 and 3.12
 	$(BIN)/python -m pytest -q -s -m real tests/real
 
 truth: truth-linking truth-names ## what envdoctor predicts beside what really happens: 2.5 hours, up to 28 GB of disk, a C compiler

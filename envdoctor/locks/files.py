@@ -66,7 +66,7 @@ def write(lock: Lock, folder: str = FOLDER) -> tuple[str, str]:
                 os.replace(new, path)
             _sync(folder)
     except OSError as error:
-        hint = "Give a folder on a disk with room that you may write: envdoctor lock ... --folder DIR"
+        hint = "Give a folder on a disk with room that you may write: envdoctor lock ... --output DIR"
         raise UserError(f"the lock cannot be written to {folder}: {error.strerror}", hint) from error
     return paths
 

@@ -31,9 +31,9 @@ def clean_environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(OF_THE_MACHINE)}
 
 
-def run(*argv: str, seconds: int) -> subprocess.CompletedProcess[str]:
-    """Run to the end and return what it said; no exception for its exit status."""
-    return subprocess.run(argv, capture_output=True, text=True, timeout=seconds, check=False, env=clean_environ())
+def run(*argv: str, seconds: int, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run to the end, with ``more`` variables, and return what it said; no exception for its exit status."""
+    return subprocess.run(argv, capture_output=True, text=True, timeout=seconds, check=False, env=clean_environ() | more)
 
 
 class Workshop:

@@ -139,3 +139,17 @@ def test_torch_compile_on_a_python_it_refuses_names_the_torch_that_takes_it(torc
     assert finding.title.startswith(f"torch {torch} needs Python <3.1")
     assert finding.severity is Severity.WARNING
     assert [change.install for change in finding.changes] == [{"torch": f">={other}"}]
+
+
+def test_pyarrow_26_over_numpy_1_says_the_error_its_user_saw_and_both_ways_out() -> None:
+    facts = put(healthy(), dist("pyarrow", "26.0.1"), dist("numpy", "1.26.4"))
+    outcome, (finding,), _ = judged(RULE, facts)
+    assert outcome is Outcome.FAIL
+    assert finding.title == "pyarrow 26.0.1 needs numpy >=2; 1.26.4 is installed"
+    assert "pyarrow requires NumPy 2.0 or newer" in finding.why
+    assert [change.install for change in finding.changes] == [{"numpy": ">=2"}, {"pyarrow": "<26"}]
+
+
+@pytest.mark.parametrize(("pyarrow", "numpy"), [("25.0.1", "1.26.4"), ("26.0.0", "2.0.0")])
+def test_pyarrow_and_numpy_that_were_seen_to_import_are_healthy(pyarrow: str, numpy: str) -> None:
+    assert judged(RULE, put(healthy(), dist("pyarrow", pyarrow), dist("numpy", numpy)))[0] is Outcome.PASS
