@@ -125,7 +125,11 @@ class RecordCheck(Part, frozen=True):
     """There with other contents; the first few of ``altered_count``."""
     altered_count: int
     by_size_only: int
-    """Of ``files``, how many are too large to be hashed: their size is right."""
+    """Of ``files``, how many were not hashed, because they are too large or time was up: their size is right."""
+    overwritten_count: int = 0
+    """Of ``files``, how many are as another distribution lists them, which was installed later (see :class:`Overwritten`)."""
+    unread_count: int = 0
+    """Of ``files``, how many are there but could not be compared: no permission, an I/O error."""
 
 
 class NameUse(Part, frozen=True):

@@ -9,12 +9,13 @@ Source: the wheel and RECORD formats, https://packaging.python.org/en/latest/spe
 import base64
 import csv
 import hashlib
+import io
 import os
 import posixpath
 import re
+import time
 
 from .machine import Missing, Trouble, fill, known, unknown
-from .numpy_abi import record
 
 LEAVES = ("checked",)
 
@@ -29,9 +30,11 @@ INSTALLERS_OWN = frozenset(
 AMONG_MODULES = ("purelib", "platlib")
 SHA256 = re.compile(r"sha256=([A-Za-z0-9_-]{43})=?$")
 MAX_ROWS = 300000
+MAX_RECORD_BYTES = 8 * 1024 * 1024  # the largest of 296 wheels has 1.7 MB; half of one would look like another build
 MAX_SHOWN = 20
 MAX_HASHED_BYTES = 64 * 1024 * 1024
-PIECE_BYTES = 1024 * 1024
+BUDGET_S = 8.0  # of the whole probe, when the request names none
+HASHING_SHARE = 0.8  # of that time; then sizes only, so that a slow disk costs the hashes and not the answer
 
 
 def rows(text):
@@ -41,17 +44,18 @@ def rows(text):
     """
     found = []
     try:
-        for number, row in enumerate(csv.reader(text.splitlines())):
+        # not by splitlines, which also cuts at characters that a file name may hold
+        for number, row in enumerate(csv.reader(io.StringIO(text, newline=""))):
             if number >= MAX_ROWS:
-                raise ValueError("more than %d rows" % MAX_ROWS)
+                raise ValueError("RECORD has more than %d rows" % MAX_ROWS)
             if len(row) < 2 or not row[0]:
                 continue
-            path, digest = placed(row[0]), SHA256.match(row[1])
-            if path is not None and digest is not None:
+            path, content = placed(row[0]), SHA256.match(row[1])
+            if path is not None and content is not None:
                 size = row[2] if len(row) > 2 else ""
-                found.append((path, digest.group(1), int(size) if re.match(r"[0-9]{1,15}$", size) else None))
+                found.append((path, content.group(1), int(size) if re.match(r"[0-9]{1,15}$", size) else None))
     except csv.Error as error:
-        raise ValueError(str(error))
+        raise ValueError("RECORD is no table: %s" % error)
     return found
 
 
@@ -83,52 +87,80 @@ def digest(text):
 
 def probe(out, machine, ask):
     """Fill the section from the distributions that an earlier section found."""
+    until = time.monotonic() + HASHING_SHARE * float(ask.get("deadline_s", BUDGET_S))
     distributions = ask["sections"]["packages"]["distributions"]
     if distributions["is"] != "known":
         out["checked"] = unknown(distributions["why"])
         return
-    fill(
-        out, "checked", lambda: known([checked(machine, one) for one in distributions["value"]], "RECORD and the files it lists")
-    )
+    fill(out, "checked", lambda: known(all_checked(machine, distributions["value"], until), "RECORD and the files it lists"))
 
 
-def checked(machine, distribution):
-    """The RecordCheck of one distribution."""
-    found = {"name": distribution["name"], "version": distribution["version"], "digest": None, "problem": None}
-    found.update({"files": 0, "missing": [], "missing_count": 0, "altered": [], "altered_count": 0, "by_size_only": 0})
-    try:
-        text = record(machine, distribution).decode("utf-8", "surrogateescape")
-        listed = rows(text)
-        found["digest"] = digest(text)
-    except (Missing, Trouble, ValueError) as error:
-        found["problem"] = str(error)
-        return found
-    found["files"] = len(listed)
-    for path, content, size in listed:
-        verdict = compared(machine, "%s/%s" % (distribution["location"], path), content, size)
-        if verdict in ("missing", "altered"):
-            found[verdict + "_count"] += 1
-            if len(found[verdict]) < MAX_SHOWN:
-                found[verdict].append(path.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
-        elif verdict == "size":
-            found["by_size_only"] += 1
+def all_checked(machine, distributions, until):
+    """A RecordCheck of each distribution, in their order; after ``until`` (time.monotonic()) nothing more is hashed."""
+    found, listings, owners = [], [], {}
+    for distribution in distributions:
+        one = {"name": distribution["name"], "version": distribution["version"], "digest": None, "problem": None, "files": 0}
+        one.update({"missing": [], "missing_count": 0, "altered": [], "altered_count": 0})
+        one.update({"overwritten_count": 0, "unread_count": 0, "by_size_only": 0})
+        listing = {}
+        try:
+            text = listed(machine, distribution)
+            one["digest"] = digest(text)
+            for path, content, size in rows(text):
+                listing[path] = content, size
+                owners.setdefault("%s/%s" % (distribution["location"], path), set()).add(content)
+        except (Missing, Trouble, ValueError) as error:
+            one["problem"] = str(error)
+        found.append(one)
+        listings.append(listing)
+    for number, listing in enumerate(listings):
+        check(machine, found[number], distributions[number]["location"], listing, owners, until)
     return found
 
 
-def compared(machine, path, content, size):
-    """One of "same", "size" (too large to be hashed, the size is right), "missing" or "altered"."""
+def listed(machine, distribution):
+    """Text of its RECORD. Raises Missing, or Trouble: it cannot be read, or is longer than any."""
+    path = "%s/%s/RECORD" % (distribution["location"], distribution["metadata_dir"])
+    data = machine.read(path, MAX_RECORD_BYTES + 1)
+    if len(data) > MAX_RECORD_BYTES:
+        raise Trouble("%s is larger than %d MiB" % (path, MAX_RECORD_BYTES // 1024 // 1024))
+    return data.decode("utf-8", "surrogateescape")
+
+
+def check(machine, one, site, listing, owners, until):
+    """Compare the files of ``listing`` ({path: (sha256, size)}) in the folder ``site`` and count in the RecordCheck ``one``."""
+    one["files"] = len(listing)
+    for path, (content, size) in listing.items():
+        full = "%s/%s" % (site, path)
+        verdict = compared(machine, full, content, size, owners[full], time.monotonic() < until)
+        if verdict in ("missing", "altered"):
+            one[verdict + "_count"] += 1
+            if len(one[verdict]) < MAX_SHOWN:
+                one[verdict].append(path.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+        elif verdict != "same":
+            one[verdict] += 1
+
+
+def compared(machine, path, content, size, contents, hashing):
+    """What became of one file.
+
+    "same", "missing", "altered", "overwritten_count" (it is as another distribution lists it), "by_size_only" (too large, or not
+    ``hashing``; its size is right) or "unread_count" (it is there and cannot be compared). ``contents`` are the hashes that any
+    distribution lists for this path.
+    """
     try:
-        inside = machine.at(path)
-        on_disk = os.stat(inside).st_size
-    except OSError:
+        on_disk = os.stat(machine.at(path)).st_size
+        differs, alone = size is not None and on_disk != size, len(contents) == 1
+        if differs and alone:
+            return "altered"
+        if on_disk > MAX_HASHED_BYTES or not hashing:
+            return "unread_count" if differs or size is None else "by_size_only"
+        data = machine.read(path, on_disk + 1)  # one byte more, to notice one that grows
+    except (Missing, FileNotFoundError, NotADirectoryError):
         return "missing"
-    if size is not None and on_disk != size:
-        return "altered"
-    if on_disk > MAX_HASHED_BYTES:
-        return "size"
-    try:
-        data = machine.read(path, MAX_HASHED_BYTES + 1)
-    except (Missing, Trouble):
-        return "missing"
+    except (Trouble, OSError):
+        return "unread_count"
     made = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode("ascii")
-    return "same" if made == content else "altered"
+    if made == content:
+        return "same"
+    return "overwritten_count" if made in contents else "altered"

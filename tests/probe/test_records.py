@@ -141,3 +141,33 @@ def test_unknown_packages_leave_the_section_unknown() -> None:
     out: dict[str, Any] = {}
     records.probe(out, Machine(), {"sections": {"packages": {"distributions": unknown("no answer")}}})
     assert out["checked"] == unknown("no answer")
+
+
+def several(site: Path) -> dict[str, RecordCheck]:
+    sections: dict[str, Any] = {
+        "python": {"interpreter": known({"site_dirs": known([str(site)], "test")}, "test")}, "packages": {},
+    }  # fmt: skip
+    packages.probe(sections["packages"], Machine(), {"sections": sections})
+    out: dict[str, Any] = {}
+    records.probe(out, Machine(), {"sections": sections, "deadline_s": "60"})
+    return {one.name: one for one in msgspec.convert(out["checked"], Known[tuple[RecordCheck, ...]]).value}
+
+
+def test_a_file_that_is_as_another_distribution_lists_it_is_overwritten_and_not_edited(tmp_path: Path) -> None:
+    site = installed(tmp_path)
+    put(site / "pkg/__init__.py", b"other = 1\n")
+    install(site, "later", "2.0", record=row("pkg/__init__.py", b"other = 1\n"))
+    found = several(site)
+    assert (found["pkg"].overwritten_count, found["pkg"].altered_count) == (1, 0)
+    assert (found["later"].overwritten_count, found["later"].altered_count) == (0, 0)
+
+
+def test_when_time_is_up_only_sizes_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "HASHING_SHARE", 0.0)
+    one = several(installed(tmp_path))["pkg"]
+    assert (one.files, one.by_size_only, one.altered_count) == (2, 2, 0)
+
+
+def test_a_file_name_with_a_line_separator_in_it_is_one_row() -> None:
+    text = "pkg/a\u2028b.py,sha256=taDHI20kpmjxOT72PiSyE42Pvz3KLXlwMfTZvvnRMKM,3\r\n"
+    assert [path for path, _, _ in records.rows(text)] == ["pkg/a\u2028b.py"]
