@@ -43,7 +43,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     as_locked: int
     """Of these, installed in that version."""
     proven: int
-    """Of these, known to be that very build with its files untouched."""
+    """Of these, known to be that very build with its files untouched, but for what another package wrote over them."""
     by_size_only: int
     """Files of which only the size was compared, over all packages."""
 
@@ -146,6 +146,7 @@ class _Builds:
     def __init__(self, sought: Lock | Listed, facts: Facts, present: Mapping[str, Distribution]) -> None:
         self.departures: list[Departure] = []
         self.untold: list[Untold] = []
+        self.unproven: set[str] = set()
         same = [one for one in sought.packages if one.name in present and _same(one.version, present[one.name].version)]
         self.as_locked, self.proven, self.by_size_only = len(same), 0, 0
         records = facts.records
@@ -153,14 +154,14 @@ class _Builds:
             self.untold.append(Untold("whether files were edited or deleted, and which builds are installed", records.why))
             return
         checked: dict[str, RecordCheck] = {}
+        locked = {one.name: one for one in sought.packages} if isinstance(sought, Lock) else {}
         for record in records.value:
             checked.setdefault(normalized(record.name), record)
-        locked = {one.name: one for one in sought.packages} if isinstance(sought, Lock) else {}
         versions = {one.name for one in same}
         for name, one in present.items():
             if name in checked:
                 self.by_size_only += checked[name].by_size_only
-                self._files(one, checked[name], records.via)
+                self._files(one, checked[name], records.via, locked.get(name))
         self._unread(sorted(versions), checked)
         self._digests([locked[name] for name in sorted(versions & locked.keys() & checked.keys())], checked, present, records.via)
         if not locked and versions:
@@ -168,22 +169,31 @@ class _Builds:
             told = f"whether {plural(len(versions), 'package')} {_are(versions)} the build that was meant"
             self.untold.append(Untold(told, why))
 
-    def _files(self, here: Distribution, record: RecordCheck, via: str) -> None:
+    def _files(self, here: Distribution, record: RecordCheck, via: str, locked: LockedPackage | None) -> None:
+        name, altered = normalized(here.name), record.altered_count
+        if locked is not None and locked.mislisted and locked.record == record.digest and altered <= locked.mislisted:
+            # these differ from RECORD in the wheel already; more of them are an edit
+            self._open(altered, name, f"the RECORD of {locked.file} lists other sizes for them than it holds")
+            altered = 0
+        self._open(record.unread_count, name, "reading failed: no permission, or a failing disk")
         parts = [
             f"{count} {word}: {_paths(paths, count)}"
             for count, word, paths in (
-                (record.altered_count, "edited", record.altered),
+                (altered, "edited", record.altered),
                 (record.missing_count, "deleted", record.missing),
             )
             if count
         ]
         if parts:
-            name, says = normalized(here.name), "; ".join(parts)
-            self.departures.append(
-                Departure(
-                    what=What.FILES, name=name, locked=None, found=here.version, says=says, via=f"{via}, {here.metadata_dir}"
-                )
-            )
+            says, read = "; ".join(parts), f"{via}, {here.metadata_dir}"
+            self.departures.append(Departure(what=What.FILES, name=name, locked=None, found=here.version, says=says, via=read))
+
+    def _open(self, count: int, name: str, why: str) -> None:
+        """Files of which it cannot be told whether they were edited."""
+        if count:
+            self.unproven.add(name)
+            are = "is" if count == 1 else "are"
+            self.untold.append(Untold(f"whether {plural(count, 'file')} of {name} {are} as installed", why))
 
     def _unread(self, names: list[str], checked: Mapping[str, RecordCheck]) -> None:
         """Packages of which no RECORD tells anything, by reason."""
@@ -198,7 +208,7 @@ class _Builds:
     def _digests(
         self, same: list[LockedPackage], checked: Mapping[str, RecordCheck], present: Mapping[str, Distribution], via: str
     ) -> None:
-        edited = {one.name for one in self.departures}
+        edited = self.unproven | {one.name for one in self.departures}
         without = [one.name for one in same if one.record is None]
         unmade = [
             one.name

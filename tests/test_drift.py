@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from envdoctor.departures import What
@@ -138,6 +139,39 @@ def test_edited_and_deleted_files_are_told_with_their_paths_and_not_proven() -> 
     assert one.what is What.FILES
     assert one.says == "9 edited: vllm/a.py, vllm/b.py and 7 more; 1 deleted: vllm/c.py"
     assert told.proven == 2
+
+
+def test_files_that_differ_from_record_in_the_wheel_already_are_an_open_question_and_more_of_them_an_edit() -> None:
+    sought = lock(
+        locked("filelock", "3.16.1"),
+        locked("torch", "2.5.1"),
+        msgspec.structs.replace(locked("vllm", "0.6.6.post1"), mislisted=2),
+    )
+    as_made = checked(name="vllm", digest="vllm 0.6.6.post1", altered=("vllm/a.so", "vllm/b.so"), altered_count=2)
+    told = found(installed(), sought, vllm=as_made)
+    assert (told.departures, told.proven) == ((), 2)
+    (one,) = told.untold
+    assert one.question == "whether 2 files of vllm are as installed"
+    assert one.why == "the RECORD of vllm-0.6.6.post1-py3-none-any.whl lists other sizes for them than it holds"
+    edited = msgspec.structs.replace(as_made, altered=("vllm/a.so", "vllm/b.so", "vllm/c.py"), altered_count=3)
+    assert kinds(found(installed(), sought, vllm=edited)) == [("files", "vllm")]
+    elsewhere = msgspec.structs.replace(as_made, digest="another build")
+    assert kinds(found(installed(), sought, vllm=elsewhere)) == [("build", "vllm"), ("files", "vllm")]
+
+
+def test_files_that_could_not_be_read_are_an_open_question_and_not_deleted() -> None:
+    told = found(installed(), vllm=checked(name="vllm", digest="vllm 0.6.6.post1", unread_count=1))
+    assert (told.departures, told.proven) == ((), 2)
+    (one,) = told.untold
+    assert (one.question, one.why) == (
+        "whether 1 file of vllm is as installed",
+        "reading failed: no permission, or a failing disk",
+    )
+
+
+def test_a_file_that_another_package_wrote_over_is_no_drift() -> None:
+    told = found(installed(), vllm=checked(name="vllm", digest="vllm 0.6.6.post1", overwritten_count=1))
+    assert (told.departures, told.untold, told.proven) == ((), (), 3)
 
 
 def test_installers_envdoctor_with_what_it_needs_and_working_copies_are_no_drift() -> None:

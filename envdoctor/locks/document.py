@@ -32,6 +32,9 @@ class LockedPackage(Part, frozen=True, kw_only=True):
     """On disk; None for a source distribution."""
     record: str | None = None
     """Digest of the wheel's own RECORD (see ``envdoctor.probe.records``): which build it is, recognizable when installed."""
+    mislisted: int | None = None
+    """Files of which the wheel's own RECORD lists another size than the wheel holds: they look edited as soon as they are
+    installed. None: no such file, or not known."""
 
 
 class Bound(Part, frozen=True, kw_only=True):

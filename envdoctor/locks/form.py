@@ -83,6 +83,7 @@ class _Package(Part, frozen=True, kw_only=True):
     size_bytes: Bytes | None = None
     installed_bytes: Bytes | None = None
     record: Digest | None = None
+    mislisted: Bytes | None = None
 
 
 class _Form(Part, frozen=True, kw_only=True):

@@ -291,12 +291,20 @@ class _Making:
             before, now = known.get(one.sha256), sizes.get(one.name)
             if before is not None:
                 one = msgspec.structs.replace(  # noqa: PLW2901
-                    one, size_bytes=before.size_bytes, installed_bytes=before.installed_bytes, record=before.record
+                    one,
+                    size_bytes=before.size_bytes,
+                    installed_bytes=before.installed_bytes,
+                    record=before.record,
+                    mislisted=before.mislisted,
                 )
             elif now is not None:
                 size = now.size_bytes if now.size_bytes is not None else one.size_bytes
                 one = msgspec.structs.replace(  # noqa: PLW2901
-                    one, size_bytes=size, installed_bytes=now.installed_bytes, record=now.record
+                    one,
+                    size_bytes=size,
+                    installed_bytes=now.installed_bytes,
+                    record=now.record,
+                    mislisted=now.mislisted or None,
                 )
             packages.append(one)
         return msgspec.structs.replace(lock, packages=tuple(packages))

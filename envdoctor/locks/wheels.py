@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from envdoctor.resolver import File
 
 CONNECTIONS = 4
+MAX_INSTALLED_BYTES = 1 << 50
+"""A lock holds no larger number; an archive may announce any."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +29,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """Sum of its files as they are unpacked."""
     record: str | None = None
     """Digest of its RECORD, see ``envdoctor.probe.records``."""
+    mislisted: int = 0
+    """Files of which its RECORD lists another size than it holds: makers change files after RECORD was written."""
     trouble: str | None = None
 
 
@@ -49,17 +53,35 @@ def measured(files: Mapping[str, File], tell: Callable[[int, int], None] = lambd
 def measure(client: Client, file: File) -> Measured:
     """Measure one file. A file that cannot be read is a result too: its size may still be known."""
     if not file.is_wheel:
-        return Measured(size_bytes=file.size_bytes, trouble="it is a source distribution, which is built before it is installed")
+        return Measured(
+            size_bytes=_size(client, file), trouble="it is a source distribution, which is built before it is installed"
+        )
     try:
         wheel = Wheel(client, file.url)
-        digest = records.digest(wheel.read(_record(wheel)).decode("utf-8", "surrogateescape"))
+        listing = wheel.read(_record(wheel)).decode("utf-8", "surrogateescape")
+        digest, listed = records.digest(listing), records.rows(listing)
     except (Unreadable, ValueError) as error:
-        return Measured(size_bytes=file.size_bytes, trouble=str(error))
+        return Measured(size_bytes=_size(client, file), trouble=str(error))
+    held = {records.placed(name): one.file_size for name, one in wheel.members.items()}
+    installed = sum(one.file_size for one in wheel.members.values())
+    if installed > MAX_INSTALLED_BYTES:
+        return Measured(size_bytes=wheel.file.size, trouble=f"its files would take {installed} bytes, more than a disk holds")
     return Measured(
         size_bytes=file.size_bytes or wheel.file.size,
-        installed_bytes=sum(one.file_size for one in wheel.members.values()),
+        installed_bytes=installed,
         record=digest,
+        mislisted=sum(size is not None and held.get(path, size) != size for path, _, size in listed),
     )
+
+
+def _size(client: Client, file: File) -> int | None:
+    """What the index's page says, else what the file itself answers; not every index tells sizes."""
+    if file.size_bytes is not None:
+        return file.size_bytes
+    try:
+        return client.part(file.url, -1, 0)[1]
+    except Unreadable:
+        return None
 
 
 def _record(wheel: Wheel) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,20 +28,27 @@ def installed(tmp_path: Path, files: dict[str, bytes] = FILES) -> Path:
     site = tmp_path / "site"
     for path, content in files.items():
         put(site / path, content)
-    install(site, "pkg", "1.0", record="".join(row(path, content) for path, content in files.items()))
+    install(site, "pkg", "1.0", record=listing_of(files))
     return site
 
 
-def checked(site: Path) -> RecordCheck:
+def listing_of(files: dict[str, bytes]) -> str:
+    return "".join(row(path, content) for path, content in files.items())
+
+
+def checked(site: Path, **asked: str) -> RecordCheck:
+    (one,) = all_checked(site, **asked)
+    return one
+
+
+def all_checked(site: Path, **asked: str) -> tuple[RecordCheck, ...]:
     sections: dict[str, Any] = {
         "python": {"interpreter": known({"site_dirs": known([str(site)], "test")}, "test")}, "packages": {},
     }  # fmt: skip
     packages.probe(sections["packages"], Machine(), {"sections": sections})
     out: dict[str, Any] = {}
-    records.probe(out, Machine(), {"sections": sections})
-    leaf = msgspec.convert(out["checked"], Known[tuple[RecordCheck, ...]])
-    (one,) = leaf.value
-    return one
+    records.probe(out, Machine(), {"sections": sections, **asked})
+    return msgspec.convert(out["checked"], Known[tuple[RecordCheck, ...]]).value
 
 
 def test_a_wheel_has_the_same_digest_before_and_after_pip_or_uv_installed_it() -> None:
@@ -85,6 +93,17 @@ def test_a_comma_in_a_quoted_path_is_part_of_it() -> None:
     assert records.rows(text) == [("pkg/a,b.py", "taDHI20kpmjxOT72PiSyE42Pvz3KLXlwMfTZvvnRMKM", 3)]
 
 
+@pytest.mark.parametrize("name", ["a\nb.py", "a\r\nb.py", "a\u2028b.py", "a\x0cb.py", "a\x85b.py"])
+def test_a_line_break_in_a_quoted_path_is_part_of_it(name: str) -> None:
+    text = f'"{name}",sha256=taDHI20kpmjxOT72PiSyE42Pvz3KLXlwMfTZvvnRMKM,3\r\npkg/c.py,,\r\n'
+    assert [path for path, _, _ in records.rows(text)] == [name]
+
+
+def test_a_field_longer_than_any_path_is_no_table() -> None:
+    with pytest.raises(ValueError, match="RECORD is no table"):
+        records.rows("a" * 200_000 + ",,\n")
+
+
 def test_more_rows_than_any_wheel_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "MAX_ROWS", 2)
     with pytest.raises(ValueError, match="more than 2 rows"):
@@ -121,6 +140,48 @@ def test_a_file_too_large_to_hash_is_compared_by_its_size(tmp_path: Path, monkey
     assert checked(site).altered == ("pkg/_core.so",)
 
 
+def test_a_file_that_another_distribution_wrote_over_is_not_taken_for_edited(tmp_path: Path) -> None:
+    site = installed(tmp_path)
+    theirs = b"x = 'theirs, and longer'\n"
+    put(site / "pkg/__init__.py", theirs)
+    install(site, "other", "1.0", record=row("pkg/__init__.py", theirs))
+    pkg, other = sorted(all_checked(site), key=lambda one: one.name, reverse=True)
+    assert (pkg.name, pkg.overwritten_count, pkg.altered_count) == ("pkg", 1, 0)
+    assert (other.name, other.overwritten_count, other.altered_count) == ("other", 0, 0)
+    (site / "pkg/__init__.py").write_bytes(b"x = 'somebody else yet'\n")
+    assert [one.altered_count for one in all_checked(site)] == [1, 1]
+
+
+def test_what_is_there_and_cannot_be_read_is_neither_missing_nor_altered(tmp_path: Path) -> None:
+    install(tmp_path / "site", "pkg", "1.0", record=row("pkg/queue", b"").replace(",0\n", ",\n"))
+    (tmp_path / "site/pkg").mkdir()
+    os.mkfifo(tmp_path / "site/pkg/queue")
+    one = checked(tmp_path / "site")
+    assert (one.files, one.unread_count, one.missing_count, one.altered_count) == (1, 1, 0, 0)
+
+
+def test_when_time_is_up_sizes_are_compared_and_what_was_not_hashed_is_counted(tmp_path: Path) -> None:
+    site = installed(tmp_path)
+    put(site / "pkg/unsized.py", b"")
+    install(site, "pkg", "1.0", record=listing_of(FILES) + row("pkg/unsized.py", b"").replace(",0\n", ",\n"))
+    (site / "pkg/__init__.py").write_bytes(b"x = 2\n")
+    (site / "pkg/_core.so").write_bytes(b"")
+    one = checked(site, deadline_s="0")
+    assert (one.by_size_only, one.altered, one.unread_count) == (1, ("pkg/_core.so",), 1)
+    assert checked(site, deadline_s="60").altered == ("pkg/__init__.py", "pkg/_core.so")
+
+
+def test_a_record_longer_than_any_is_said_to_be_and_not_read_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = installed(tmp_path)
+    monkeypatch.setattr(records, "MAX_RECORD_BYTES", len(listing_of(FILES)) - 1)
+    one = checked(site)
+    assert one.digest is None
+    assert one.problem is not None
+    assert one.problem.endswith("pkg-1.0.dist-info/RECORD is larger than 0 MiB")
+    monkeypatch.setattr(records, "MAX_RECORD_BYTES", len(listing_of(FILES)))
+    assert checked(site).problem is None
+
+
 @pytest.mark.parametrize("listed", ["", "pkg/__init__.py,,\n"])
 def test_a_record_without_hashes_has_no_digest_and_says_so(tmp_path: Path, listed: str) -> None:
     install(tmp_path / "site", "pkg", "1.0", record=listed)
@@ -141,33 +202,3 @@ def test_unknown_packages_leave_the_section_unknown() -> None:
     out: dict[str, Any] = {}
     records.probe(out, Machine(), {"sections": {"packages": {"distributions": unknown("no answer")}}})
     assert out["checked"] == unknown("no answer")
-
-
-def several(site: Path) -> dict[str, RecordCheck]:
-    sections: dict[str, Any] = {
-        "python": {"interpreter": known({"site_dirs": known([str(site)], "test")}, "test")}, "packages": {},
-    }  # fmt: skip
-    packages.probe(sections["packages"], Machine(), {"sections": sections})
-    out: dict[str, Any] = {}
-    records.probe(out, Machine(), {"sections": sections, "deadline_s": "60"})
-    return {one.name: one for one in msgspec.convert(out["checked"], Known[tuple[RecordCheck, ...]]).value}
-
-
-def test_a_file_that_is_as_another_distribution_lists_it_is_overwritten_and_not_edited(tmp_path: Path) -> None:
-    site = installed(tmp_path)
-    put(site / "pkg/__init__.py", b"other = 1\n")
-    install(site, "later", "2.0", record=row("pkg/__init__.py", b"other = 1\n"))
-    found = several(site)
-    assert (found["pkg"].overwritten_count, found["pkg"].altered_count) == (1, 0)
-    assert (found["later"].overwritten_count, found["later"].altered_count) == (0, 0)
-
-
-def test_when_time_is_up_only_sizes_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "HASHING_SHARE", 0.0)
-    one = several(installed(tmp_path))["pkg"]
-    assert (one.files, one.by_size_only, one.altered_count) == (2, 2, 0)
-
-
-def test_a_file_name_with_a_line_separator_in_it_is_one_row() -> None:
-    text = "pkg/a\u2028b.py,sha256=taDHI20kpmjxOT72PiSyE42Pvz3KLXlwMfTZvvnRMKM,3\r\n"
-    assert [path for path, _, _ in records.rows(text)] == ["pkg/a\u2028b.py"]
