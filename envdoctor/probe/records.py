@@ -2,7 +2,8 @@
 
 A wheel's RECORD lists its files with their hashes. Installers add rows of their own (INSTALLER, compiled .pyc, scripts) and move
 others (the ``.data`` folders); what is left is the same before and after, so one digest over it says which wheel lies here, and
-tells a CPU build of torch from a CUDA build of the same version.
+tells a CPU build of torch from a CUDA build of the same version. That does not hold for what ``uv pip install --target`` laid
+down of a wheel with scripts or data: their rows then look like modules.
 Source: the wheel and RECORD formats, https://packaging.python.org/en/latest/specifications/recording-installed-packages/
 """
 
