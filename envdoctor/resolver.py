@@ -28,7 +28,7 @@ TIMEOUT_S = 600.0
 """Of one resolution: a cold cache reads the metadata of hundreds of releases."""
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 NO_SOLUTION = "No solution found"
-_ADDRESS = re.compile(r"\b(?:https?|file)://\S+")
+_ADDRESS = re.compile(r"\b(?:https?|file)://[^\s)]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
