@@ -28,7 +28,7 @@ TIMEOUT_S = 600.0
 """Of one resolution: a cold cache reads the metadata of hundreds of releases."""
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 NO_SOLUTION = "No solution found"
-_ADDRESS = re.compile(r"\b(?:https?|file)://[^\s)]+")
+_ADDRESS = re.compile(r"\b(?:https?|file)://\S+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -162,8 +162,9 @@ def _refusal(says: str) -> UserError:
     """What uv's words mean: that nothing fits together, or that it could not look."""
     if NO_SOLUTION in says:
         return Unresolvable(says)
+    told = "; ".join(line.strip() for line in says.splitlines())
     return UserError(
-        f"uv could not resolve: {says}", "Is the package index reachable? Another one is named with --default-index."
+        f"uv could not resolve: {told}", "Is the package index reachable? Another one is named with --default-index."
     )
 
 
