@@ -163,8 +163,9 @@ def _refusal(says: str) -> UserError:
     """What uv's words mean: that nothing fits together, or that it could not look."""
     if NO_SOLUTION in says:
         return Unresolvable(says)
+    told = "; ".join(line.strip() for line in says.splitlines())
     return UserError(
-        f"uv could not resolve: {says}", "Is the package index reachable? Another one is named with --default-index."
+        f"uv could not resolve: {told}", "Is the package index reachable? Another one is named with --default-index."
     )
 
 

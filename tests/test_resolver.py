@@ -145,6 +145,7 @@ def test_an_index_that_does_not_answer_is_no_question_of_versions(
         versions(wheelhouse, "engine", index=gone)
     assert not isinstance(caught.value, Unresolvable)
     assert "127.0.0.1" not in caught.value.what
+    assert "\n" not in caught.value.what
     assert "reachable" in caught.value.hint
 
 

@@ -243,6 +243,8 @@ class _Making:
         versions = {one.name: one.version for one in pins}
         here = machine(profile, versions.get("torch"), self.index.torch_backend, self.matrix)
         self.notes = (*self.asked.notes, *here.notes)
+        packages = tuple(self._package(one) for one in pins)
+        self.notes += tuple(_of_source(one) for one in packages if not one.file.endswith(".whl"))
         in_force = [one for one in (*self.bounds.values(), *self.needs.values()) if one.package in versions]
         return Lock(
             target=profile.name,
@@ -263,7 +265,7 @@ class _Making:
             envdoctor=__version__,
             verdict="",
             requirements_sha256="",
-            packages=tuple(self._package(one) for one in pins),
+            packages=packages,
         )
 
     def _package(self, pin: Pinned) -> LockedPackage:
@@ -335,3 +337,12 @@ class _Making:
                 f"Lock its source by hash and let the machine build it, with a compiler and CUDA there: --build {name}."
                 + (attention if name == "flash-attn" else ""),
             )
+
+
+def _of_source(one: LockedPackage) -> str:
+    """What the user must know of a package that is locked as its source."""
+    return (
+        f"{one.name} {one.version} is locked as its source: it is built where it is installed, which needs a compiler (and for "
+        "CUDA code nvcc), and what comes of the build has no hash; if its build imports torch, install the rest first and then "
+        "this with --no-build-isolation"
+    )

@@ -69,6 +69,16 @@ def test_no_address_and_no_password_is_printed_or_written(shop: Shop, tmp_path: 
     assert "127.0.0.1" not in failed.stderr
 
 
+def test_no_solution_is_told_with_the_two_ranges_that_contradict(shop: Shop, tmp_path: Path) -> None:
+    shop.house.add("picky", "1.0", "torch<2")
+    done = lock(shop, tmp_path, "cpu", "--with", "picky")
+    assert done.returncode == 2
+    assert "no versions that fit together" in done.stderr
+    said = " ".join(done.stderr.split())
+    assert "torch<2" in said
+    assert "torch==2.13.0" in said
+
+
 def test_a_second_lock_changes_no_byte_and_check_says_so(shop: Shop, tmp_path: Path) -> None:
     lock(shop, tmp_path, "cpu")
     before = {path.name: path.read_bytes() for path in (tmp_path / "lockfiles").iterdir()}

@@ -170,6 +170,7 @@ def test_a_source_is_locked_by_its_hash_where_that_was_allowed(shop: Shop) -> No
     one = made(shop, packages=("flash-attn",), build=("flash-attn",))
     (package,) = [package for package in one.lock.packages if package.name == "flash-attn"]
     assert package.file == file
+    assert "flash-attn 2.8.3 is locked as its source" in one.notes[0]
 
 
 def test_a_build_for_another_cuda_comes_with_its_driver_and_image(shop: Shop) -> None:
