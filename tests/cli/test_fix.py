@@ -42,8 +42,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         for name in [name for name in os.environ if name.startswith(("UV_", "PIP_")) or name.lower().endswith("_proxy")]:
             monkeypatch.delenv(name)
         yield Shop(index.url, {"UV_DEFAULT_INDEX": index.url, "UV_CACHE_DIR": str(folder), "UV_NO_CONFIG": "1"})
-    index.server.shutdown()
-    index.server.server_close()
+    index.close()
 
 
 @pytest.fixture(autouse=True)

@@ -27,8 +27,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         settings(monkeypatch, tmp_path_factory.mktemp("uv"))
         yield index.url
-    index.server.shutdown()
-    index.server.server_close()
+    index.close()
 
 
 def test_newest_trl_on_driver_535_keeps_the_driver_and_moves_the_stack(url: str) -> None:
