@@ -310,6 +310,26 @@ class Target(Part, frozen=True):
     """Why the target's own interpreter does not start (the probe then ran under another one), or None."""
 
 
+class Image(Part, frozen=True):
+    """A container image, as its configuration says it is (OCI image specification, config)."""
+
+    reference: str
+    """As it was named: "envdoctor/h100:1"."""
+    digest: str
+    """"sha256:...": of its manifest where the engine keeps manifests, else of its configuration."""
+    os: str
+    architecture: str
+    """As images name it: "amd64", "arm64"."""
+    user: str
+    """Who runs in it; "" is root."""
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    labels: dict[str, str]
+    """Those of the OCI annotations (org.opencontainers.image.*) and of envdoctor."""
+    layers: tuple[str, ...]
+    """diff_ids: digests of the unpacked layers, the base first."""
+
+
 class Facts(Part, frozen=True):
     """Everything known of one target at one moment."""
 
@@ -336,6 +356,8 @@ class Facts(Part, frozen=True):
     names: Names = Names()
     records: Leaf[tuple[RecordCheck, ...]] = NOT_TAKEN
     """Only on request: every installed file compared with its hash."""
+    image: Leaf[Image | None] = NOT_TAKEN
+    """The image that was judged; None where the target is none."""
     extras: dict[str, Leaf[str]] = {}  # noqa: RUF012 - msgspec copies it
     """Only on request: output of compilers, lscpu and nvidia-smi topo for a pasted issue block."""
 

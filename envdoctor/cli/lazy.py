@@ -9,7 +9,7 @@ import click
 
 
 class Lazy(click.Group):
-    """A group whose commands live in modules of the same name.
+    """A group whose commands live in modules of the same name, with "_" for "-".
 
     Args:
         module: the package that holds them.
@@ -29,7 +29,7 @@ class Lazy(click.Group):
         """Import one command."""
         if cmd_name not in self.commands_said:
             return None
-        command: click.Command = import_module(f"{self.module}.{cmd_name}").command
+        command: click.Command = import_module(f"{self.module}.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -1,0 +1,1 @@
+"""The only door to container engines: the docker SDK, and ``docker buildx`` as a subprocess."""
