@@ -47,3 +47,10 @@ def suppositions(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 
     words = [f"{name}=" for name in REST if name != "gpu"] + [f"gpu={row.key}" for row in Matrix().gpu_products()]
     return [word for word in words if word.startswith(incomplete)]
+
+
+def image_targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Targets that have an image.toml here."""
+    from envdoctor.images.asked import names  # noqa: PLC0415
+
+    return [name for name in names() if name.startswith(incomplete)]
