@@ -151,6 +151,10 @@ class Opened:
             raise UserError(f"{self.path} is damaged: {one.digest} has other bytes than its name says", HINT)
         return body, self.decoded(body, shape, one.digest)
 
+    def raw(self, digest: str) -> dict[str, Any]:
+        """A JSON blob as it stands there. Raises UserError."""
+        return self.decoded(self._bytes(self.blob(digest), digest), dict[str, Any], digest)
+
     def index(self) -> _Index:
         """Its index.json. Raises UserError: there is none."""
         if "index.json" not in self.files:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import zlib
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from typing_extensions import Self
 
 PIECE = 256 * 1024
@@ -25,6 +28,53 @@ class Unreadable(Exception):  # noqa: N818 - it reads as a statement
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
         self.hint = hint
+
+
+class Stream(Protocol):
+    """Bytes in one direction; none at the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many."""
+
+
+class Ahead:
+    """A stream that is unpacked in a thread of its own, one piece ahead of who reads it.
+
+    Unpacking takes most of the time of a comparison and lets go of the interpreter's lock, so two layers unpack at once.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.pool = ThreadPoolExecutor(1)
+        self.coming: Future[bytes] = self.pool.submit(self._piece)
+        self.held = b""
+        self.used = 0
+
+    def _piece(self) -> bytes:
+        return self.stream.read(MAX_PIECE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.shutdown(cancel_futures=True)
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes, at least one unless it ends here. Raises Unreadable."""
+        if self.used == len(self.held):
+            self.held, self.used = self.coming.result(), 0
+            if self.held:
+                self.coming = self.pool.submit(self._piece)
+        piece = self.held[self.used : self.used + size]
+        self.used += len(piece)
+        return piece
+
+    def skip(self, size: int, /) -> int:
+        """Leave so many out; gives how many there were."""
+        left = size
+        while left and (piece := self.read(min(left, MAX_PIECE))):
+            left -= len(piece)
+        return size - left
 
 
 class Unpacked:
@@ -55,13 +105,6 @@ class Unpacked:
         piece = self.held[self.used : self.used + size]
         self.used += len(piece)
         return piece
-
-    def skip(self, size: int, /) -> int:
-        """Leave so many out; gives how many there were."""
-        left = size
-        while left and (piece := self.read(min(left, MAX_PIECE))):
-            left -= len(piece)
-        return size - left
 
     def _more(self) -> bytes:
         """The next unpacked bytes; none at the end."""
