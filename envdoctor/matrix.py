@@ -24,6 +24,7 @@ from envdoctor.rows import (
     FlashAttnWheels,
     ForwardCompatibility,
     GpuProduct,
+    ImageSize,
     Manifest,
     NcclFact,
     Package,
@@ -131,6 +132,10 @@ class Matrix:
     def cuda_images(self) -> tuple[CudaImage, ...]:
         """CUDA base images."""
         return self._rows("tables/cuda_images.jsonl", CudaImage)
+
+    def image_sizes(self) -> tuple[ImageSize, ...]:
+        """How large the images of others are, by name."""
+        return self._rows("tables/image_sizes.jsonl", ImageSize)
 
     def runs(self) -> tuple[Run, ...]:
         """Stacks that were really run."""

@@ -26,6 +26,7 @@ TABLES: dict[str, tuple[Sourced, ...]] = {
     "forward_compatibility": MATRIX.forward_compatibility(),
     "nccl": MATRIX.nccl_facts(),
     "cuda_images": MATRIX.cuda_images(),
+    "image_sizes": MATRIX.image_sizes(),
     "runs": MATRIX.runs(),
 }
 KEYS: dict[str, list[str]] = {
@@ -35,6 +36,7 @@ KEYS: dict[str, list[str]] = {
     "forward_compatibility": [row.package for row in MATRIX.forward_compatibility()],
     "nccl": [f"{row.nccl} {row.says}" for row in MATRIX.nccl_facts()],
     "cuda_images": [row.image for row in MATRIX.cuda_images()],
+    "image_sizes": [row.image for row in MATRIX.image_sizes()],
     "runs": [f"{sorted(row.versions.items())} {row.machine} {row.ran}" for row in MATRIX.runs()],
 }
 PLACES = re.compile(r"/simple/|/packages/|/whl/|files\.|file://|/home/|/root/|/tmp/", re.IGNORECASE)
