@@ -18,7 +18,7 @@ import msgspec
 
 from envdoctor.engine import buildx, client, images
 from envdoctor.errors import UserError
-from envdoctor.images import archive, bases, context, secrets, trying, verifying
+from envdoctor.images import archive, bases, context, noting, secrets, trying, verifying
 from envdoctor.images.archive_diff import differences
 from envdoctor.images.dockerfile import dockerfile
 from envdoctor.locks.judging import judged
@@ -26,7 +26,7 @@ from envdoctor.resolver import Index
 from envdoctor.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from envdoctor.engine.buildx import Made, Step
     from envdoctor.engine.client import Engine
@@ -97,6 +97,9 @@ class Built(msgspec.Struct, kw_only=True):
     judged: Judged | None = None
     base: Resolved | None = None
     dockerfile: str = ""
+    epoch: int = 0
+    """SOURCE_DATE_EPOCH."""
+    diff_ids: tuple[str, ...] = ()
     made: Made | None = None
     archive: Archive | None = None
     reproducible: bool | None = None
@@ -195,8 +198,9 @@ class _Building:
 
     def _request(self, folder: str, handed: dict[str, str], engine: Engine) -> buildx.Build:
         self.built.dockerfile = dockerfile(self.built.asked, self.built.lock)
+        self.built.epoch = epoch(self.built.lock)
         where = os.path.join(folder, "context")
-        context.write(where, self.built.asked, self.built.lock, self.built.dockerfile)
+        context.write(where, self.built.asked, self.built.lock)
         contexts = {} if self.built.base is None or self.built.base.context is None else {"base": self.built.base.context}
         if self.wishes.wheel_cache is not None:
             contexts["wheels"] = self.wishes.wheel_cache
@@ -204,7 +208,7 @@ class _Building:
             context=where,
             archive=self.wishes.archive or os.path.join(folder, "image.tar"),
             name=f"{UNVERIFIED}:{self.built.asked.target}",
-            epoch=epoch(self.built.lock),
+            epoch=self.built.epoch,
             contexts=contexts,
             secrets=handed,
             no_cache=self.wishes.no_cache,
@@ -247,8 +251,9 @@ class _Building:
 
     def _outside(self, build: buildx.Build, engine: Engine, unverified: str) -> tuple[Literal["ok"], str]:
         made = self.built.made
-        before = verifying.known(self.place.folder, self.built.lock, made.digest if made else "", self.matrix)
+        before = noting.known(self.place.folder, made.digest if made else "", self.built.lock, self.matrix)
         images.load(engine, build.archive, self.tell.step)
+        self.built.diff_ids = images.inspect(engine, unverified).layers
         if before is not None:
             self.built.unchanged = True
             self.built.manifest = before
@@ -279,7 +284,8 @@ class _Building:
         return "ok", f"{(self.built.reference or '').partition('@')[0]}@{pushed}"
 
     def _write(self, engine: Engine, environ: Mapping[str, str]) -> tuple[Literal["ok"], str]:
-        paths = verifying.written(self.place.folder, self.built, engine, buildx.version(environ))
+        seconds = {one.name: one.seconds for one in self.built.stages}
+        paths = noting.written(self.place.folder, self.built, engine, buildx.version(environ), self.matrix, seconds)
         return "ok", ", ".join(paths)
 
 

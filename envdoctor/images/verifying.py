@@ -10,7 +10,7 @@ import msgspec
 from envdoctor import session
 from envdoctor.drift import drift
 from envdoctor.examine import Wishes, examine
-from envdoctor.findings import Outcome, Severity
+from envdoctor.findings import Severity
 from envdoctor.suppose import supposing
 from envdoctor.wording import plural
 
@@ -82,8 +82,3 @@ def outside(reference: str, lock: Lock, matrix: Matrix) -> Outside:
     machine = machine_of(lock)
     judged, report = examine(facts, matrix, Wishes(suppose=machine), started)
     return Outside(facts=judged, report=report, drift=drift(lock, supposing(facts, machine, matrix)))
-
-
-def open_questions(report: Report) -> tuple[str, ...]:
-    """Rules that could not tell."""
-    return tuple(one.code for one in report.verdicts if one.outcome in {Outcome.UNKNOWN, Outcome.CRASH})

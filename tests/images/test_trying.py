@@ -63,7 +63,11 @@ def test_the_document_of_the_container_is_what_is_judged(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(
     ("wanted", "gpu", "node", "says"),
-    [(False, "h100", True, "--no-smoke"), (True, None, True, "without a GPU"), (True, "h100", False, "no GPU is on this machine")],
+    [
+        (False, "h100", True, "--no-smoke"),
+        (True, None, True, "without a GPU"),
+        (True, "h100", False, "no GPU is on this machine"),
+    ],
 )
 def test_it_is_said_why_it_was_not_tried(
     monkeypatch: pytest.MonkeyPatch, *, wanted: bool, gpu: str | None, node: bool, says: str
