@@ -30,7 +30,7 @@ from envdoctor.facts import (
 )
 from envdoctor.suppose_env import with_variable
 from envdoctor.suppose_link import with_package as with_linkage
-from envdoctor.views import driver_version, normalized, parsed
+from envdoctor.views import driver_version, inside, normalized, parsed
 from envdoctor.wording import nearest
 
 if TYPE_CHECKING:
@@ -154,7 +154,15 @@ def _driver(facts: Facts, version: str | None, via: str, matrix: Matrix) -> Fact
     if version is not None:
         fitting = [row.cuda for row in matrix.cuda_releases() if row.full_driver and _at_least(version, row.full_driver)]
         api = fitting[-1] if fitting else None
-    libcuda = (LibCuda(path="libcuda.so.1", version=version, kind="driver", origin="supposed"),) if version else ()
+    own = (LibCuda(path="libcuda.so.1", version=version, kind="driver", origin="supposed"),) if version else ()
+    before = facts.driver.libcuda
+    # what an image brings of cuda-compat stays in front of the driver that a machine would bring
+    brought = (
+        tuple(one for one in before.value if one.kind in {"compat", "stub"})
+        if isinstance(before, Known) and inside(facts)
+        else ()
+    )
+    libcuda = (*brought, *own)
     facts = _put(
         facts,
         "driver",
@@ -163,7 +171,7 @@ def _driver(facts: Facts, version: str | None, via: str, matrix: Matrix) -> Fact
         nvml=Known(version, via),
         smi=Known(Smi(driver_version=version, cuda_version=api) if version else None, via),
         libcuda=Known(libcuda, via),
-        cuda_api=Known(api, via),
+        cuda_api=Known(api, via) if not brought else Unknown("which CUDA version the libcuda of the image supports is not read"),
     )
     return _put(facts, "container", device_nodes=Known(("/dev/nvidia0", "/dev/nvidiactl") if version else (), via))
 
