@@ -1,8 +1,8 @@
-"""What an image demands of the machine: NVIDIA_REQUIRE_* as the NVIDIA container toolkit reads them before it starts a container. Pure.
+"""What an image demands of the machine: NVIDIA_REQUIRE_*, as the NVIDIA container toolkit reads them. Pure.
 
-A requirement is alternatives separated by spaces; each is conditions separated by commas, all of which must hold: ``cuda>=12.8
-brand=tesla,driver>=550,driver<551``. Each variable of that name is a requirement of its own, and all must hold. What is not
-known of the machine makes a condition undecided, and only what hangs on it.
+It does so before it starts a container. A requirement is alternatives separated by spaces; each is conditions separated by
+commas, all of which must hold: ``cuda>=12.8 brand=tesla,driver>=550,driver<551``. Each variable of that name is a requirement
+of its own, and all must hold. What is not known of the machine makes a condition undecided, and only what hangs on it.
 """
 
 from __future__ import annotations

@@ -240,8 +240,8 @@ def _with_closure(change: Change, supposed: dict[str, str], facts: Facts) -> Cha
 def commands(change: Change, facts: Facts) -> tuple[tuple[str, ...], ...]:
     """The change as argv lists for this target; environment changes as the shell's export and unset.
 
-    For a root folder or an image they are lines of a Dockerfile: its paths exist on our own machine too, and "RUN" does nothing there.
-    A lock is not changed but made anew.
+    For a root folder or an image they are lines of a Dockerfile: its paths exist on our own machine too, and "RUN" does
+    nothing there. A lock is not changed but made anew.
     """
     if in_lock(facts):
         return _locking_again(change, facts)

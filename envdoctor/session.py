@@ -365,4 +365,5 @@ def _about(facts: Facts) -> Iterator[str]:
         own = not inside(facts) and isinstance(facts.python, Known) and facts.python.value.prefix == shown(sys.prefix)
         other = f"{facts.target.spec.partition('::')[0]}::PATH" if in_image(facts) else "PATH"
         whose = "this is envdoctor's own environment, and " if own else ""
-        yield f"{whose}neither torch nor vLLM nor a trainer is installed in it; another one is checked by: envdoctor check {other}"
+        lacking = f"{whose}neither torch nor vLLM nor a trainer is installed in it"
+        yield f"{lacking}; another one is checked by: envdoctor check {other}"

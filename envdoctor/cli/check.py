@@ -64,9 +64,10 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
 ) -> int:
     """Find the root cause of what is wrong with an environment, and what mends it.
 
-    TARGET is an environment's folder or a Python interpreter (PATH or venv:PATH); root:DIR, an unpacked image or a
-    chroot, of which nothing is run (root:DIR::/opt/venv names the Python in it); image:REF, a container image of the engine,
-    looked at in a container without network in which nothing is written; saved:PATH, a record made earlier; or lock:h100, a lock of `envdoctor lock` on the machine it is for (lock:FILE.txt: any list of exact versions).
+    TARGET is an environment's folder or a Python interpreter (PATH or venv:PATH); image:REF, a container image that the
+    engine has, looked at in a container without network in which nothing can be written (image:REF::/opt/venv names the
+    Python in it); root:DIR, an unpacked image or a chroot, of which nothing is run; saved:PATH, a record made earlier; or
+    lock:h100, a lock of `envdoctor lock` on the machine it is for (lock:FILE.txt: any list of exact versions).
     Without it the active environment is checked: VIRTUAL_ENV, else CONDA_PREFIX, else python3 on PATH.
 
     With two targets, a lock and an environment, the drift report: whether the environment is what the lock says, with

@@ -36,7 +36,7 @@ def run_diff(
     return 3 if strict and difference.untold else 0
 
 
-def run_drift(
+def run_drift(  # noqa: PLR0913 - one argument an option of the command
     lock: str,
     target: str,
     *,

@@ -1,19 +1,22 @@
 """The image refuses this driver: NVIDIA_REQUIRE_CUDA is not met.
 
 ## What it checks
-The variables NVIDIA_REQUIRE_* of an image (or CUDA_VERSION, where it sets that alone) against the driver, the CUDA version that this
-driver supports, the GPU and its brand, as the NVIDIA container toolkit evaluates them before it starts a container: alternatives are
-separated by spaces, conditions that must all hold by commas, and NVIDIA_DISABLE_REQUIRE switches them off. A brand that is not
-known is asked for under every name that NVML may give it. In a container that runs already it is a warning: it was started in spite of it.
+The variables NVIDIA_REQUIRE_* of an image (or CUDA_VERSION, where it sets that alone) against the driver, the CUDA version
+that this driver supports, the GPU and its brand, as the NVIDIA container toolkit evaluates them before it starts a container:
+alternatives are separated by spaces, conditions that must all hold by commas, and NVIDIA_DISABLE_REQUIRE switches them off. A
+brand is tried under every name that NVML may give it. In a container that runs already it is a warning: it was started in
+spite of it.
 
 ## Why it breaks
-The container does not start: "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=13.0, please update your driver to a
-newer version, or use an earlier cuda container". Not every way of handing out GPUs checks it: with CDI, many releases of the toolkit do not.
+The container does not start: "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=13.0, please update your
+driver to a newer version, or use an earlier cuda container". Not every way of handing out GPUs checks it: with CDI, many
+releases of the toolkit do not.
 
 ## What to do
-Update the driver on the host, or take an image that is built for an older CUDA. The check is stricter than CUDA itself: within one major
-version torch starts on older drivers too. Whoever knows that can switch it off with `-e NVIDIA_DISABLE_REQUIRE=1`, and then nothing
-stops a container that cannot work: kernels compiled from PTX, and libraries that call newer driver functions, fail in the middle of a run.
+Update the driver on the host, or take an image that is built for an older CUDA. The check is stricter than CUDA itself: within
+one major version torch starts on older drivers too. Whoever knows that can switch it off with `-e NVIDIA_DISABLE_REQUIRE=1`,
+and then nothing stops a container that cannot work: kernels compiled from PTX, and libraries that call newer driver functions,
+fail in the middle of a run.
 
 ## Sources
 - https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html
@@ -51,7 +54,7 @@ EXPLAINED_BY = ("ED102",)
 READING = Source("https://github.com/NVIDIA/libnvidia-container/blob/main/src/cli/dsl.c", "2026-11-26")
 REFUSAL = Source("https://github.com/NVIDIA/nvidia-container-toolkit/issues/152", "2026-11-26")
 LONGEST = 3900
-"""Characters of a requirement that was surely not cut; the probe keeps 4,096 at most."""
+"""Characters of a requirement that was surely not cut; the probe keeps 4,096 at most. Those of NVIDIA's images have 2,500."""
 MOST = 8
 """Requirements that are looked at."""
 # what NVML calls the brand, and older toolkits "unknown" where they do not know that name
@@ -71,28 +74,25 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
     if version is None or not isinstance(driver, Known):
         return  # without a driver there is nothing that could start it: ED101 and ED502
     loaded = readable("the driver's version", version)
+    where = facts.environ.via if isinstance(facts.environ, Known) else ""
     for one in demanded:
-        if len(one.expression) > LONGEST + 200:
-            raise NotObserved(f"{one.variable[:60]} holds {len(one.expression)} characters, more than the probe keeps")
+        if len(one.expression) > LONGEST:
+            raise NotObserved(f"{one.variable[:60]} is so long that it may have been cut when it was read")
         try:
             met = satisfied(one, facts, matrix, loaded)
         except Malformed as condition:
-            yield malformed(one, str(condition))
+            yield malformed(one, str(condition), where)
             continue
         if met is None:
-            raise NotObserved(
-                f"{one.variable[:60]} speaks of the GPU's brand or architecture, and which the GPU has is not known"
-            )
-        if not met and len(one.expression) > LONGEST:
-            raise NotObserved(f"{one.variable} is so long that it was cut, and what is left of it is not met")
+            raise NotObserved(f"{one.variable[:60]} speaks of a brand or architecture of GPUs, and that of this one is not known")
         if not met and loaded > newest(matrix):
             raise NotObserved(f"which CUDA version driver {version} supports is not in the data")
         if not met:
-            yield refusal(one, facts, matrix, driver)
+            yield refusal(one, facts, matrix, driver, where)
 
 
 def satisfied(one: Requirement, facts: Facts, matrix: Matrix, driver: Version) -> bool | None:
-    """Whether every GPU meets it on that driver; None where its brand or architecture decides and is not known. Raises Malformed."""
+    """Whether every GPU meets it on that driver; None where that hangs on a GPU that is not known. Raises Malformed."""
     devices = facts.gpus.devices
     present: tuple[Gpu | None, ...] = devices.value or (None,) if isinstance(devices, Known) else (None,)
     kinds = set()
@@ -113,9 +113,8 @@ def names(gpu: Gpu | None, expression: str, matrix: Matrix) -> frozenset[str]:
     for word in ("geforce", "titan"):
         if word in name:
             return frozenset({word})
-    if any(
-        row.datacenter and (name == f"nvidia {row.name}".lower() or ids in row.pci_device_ids) for row in matrix.gpu_products()
-    ):
+    rows = [row for row in matrix.gpu_products() if name == f"nvidia {row.name}".lower() or ids in row.pci_device_ids]
+    if any(row.datacenter for row in rows):
         return DATA_CENTRE
     return WORKSTATION if any(word in name for word in ("rtx", "quadro")) else brands(expression) | {"unknown", "of no name"}
 
@@ -132,31 +131,25 @@ def newest(matrix: Matrix) -> Version:
     return max(Version(row.full_driver) for row in matrix.cuda_releases() if row.full_driver)
 
 
-def refusal(one: Requirement, facts: Facts, matrix: Matrix, driver: Known[str | None]) -> Finding:
+def refusal(one: Requirement, facts: Facts, matrix: Matrix, driver: Known[str | None], where: str) -> Finding:
     """The finding that a requirement is not met."""
-    loaded = readable("the driver's version", str(driver.value))
+    loaded = Version(str(driver.value))
     cuda = cuda_of(loaded, matrix)
     first = one.expression.split(maxsplit=1)[0]
     others = len(one.expression.split()) - 1
     running = not in_image(facts)
-    verb = "asks for" if running else "refuses to start on it: it asks for"
+    kind = "container's image" if running else "image"
+    then = ". It was started in spite of it; its next start may be refused." if running else ", with docker run --gpus all."
     return Finding(
         code=CODE,
-        title=f"driver {driver.value} (CUDA {cuda}): this {'container' if running else 'image'} {verb} {first[:60]}",
+        title=f"this {kind} refuses driver {driver.value} (CUDA {cuda}): it asks for {first[:60]}",
         severity=Severity.WARNING if running else Severity.ERROR,
         layer=Layer.DECLARED,
         cause=CAUSE,
         subjects=("__driver",),
-        why=(
-            f'"nvidia-container-cli: requirement error: unsatisfied condition: {first[:60]}", before anything of it runs'
-            + (
-                ". This one was started in spite of it; the next start may be refused."
-                if running
-                else ", with docker run --gpus all."
-            )
-        ),
+        why=f'"nvidia-container-cli: requirement error: unsatisfied condition: {first[:60]}", before anything of it runs{then}',
         evidence=(
-            Evidence(one.variable, f"{first}{f' or one of {others} more alternatives' if others else ''}", via(facts)),
+            Evidence(one.variable, first + (f" or one of {others} more alternatives" if others else ""), where),
             seen("driver", driver),
         ),
         sources=(READING, REFUSAL),
@@ -164,12 +157,7 @@ def refusal(one: Requirement, facts: Facts, matrix: Matrix, driver: Known[str | 
     )
 
 
-def via(facts: Facts) -> str:
-    """Where the variables were read."""
-    return facts.environ.via if isinstance(facts.environ, Known) else ""
-
-
-def malformed(one: Requirement, condition: str) -> Finding:
+def malformed(one: Requirement, condition: str, where: str) -> Finding:
     """A requirement that cannot be read refuses every machine."""
     return Finding(
         code=CODE,
@@ -178,8 +166,8 @@ def malformed(one: Requirement, condition: str) -> Finding:
         layer=Layer.DECLARED,
         cause="requirement-unreadable",
         subjects=("__driver",),
-        why='The container does not start: "nvidia-container-cli: requirement error: invalid expression". Newer toolkits skip it.',
-        evidence=(Evidence(one.variable, one.expression[:200], "the variables of the image"),),
+        why='The container does not start: "nvidia-container-cli: requirement error: invalid expression". Newer ones skip it.',
+        evidence=(Evidence(one.variable, one.expression[:200], where),),
         sources=(READING,),
         changes=(Change(kind=Kind.REPLACE_IMAGE, says=f"Set {one.variable} to conditions of cuda, driver, arch and brand."),),
     )
@@ -193,7 +181,7 @@ def ways_out(one: Requirement, facts: Facts, matrix: Matrix, driver: Version) ->
             says = f"Update the NVIDIA driver on the host to {row.full_driver} or newer."
             yield Change(kind=Kind.SYSTEM, says=says, suppose={"driver": str(row.full_driver)})
             break
-    yield Change(kind=Kind.REPLACE_IMAGE, says=f"Or take an image that is built for CUDA {cuda_of(driver, matrix)} or older.")
+    yield Change(kind=Kind.REPLACE_IMAGE, says=f"Take an image that is built for CUDA {cuda_of(driver, matrix)} or older.")
     try:
         wanted = wanted_cuda(facts)
     except NotObserved:
@@ -201,7 +189,7 @@ def ways_out(one: Requirement, facts: Facts, matrix: Matrix, driver: Version) ->
     release = floor_release(matrix, wanted[1]) if wanted is not None else None
     if wanted is not None and release is not None and driver >= Version(release.floor_driver):
         says = (
-            f"{wanted[0]} itself (CUDA {wanted[1]}) starts on driver {driver} by minor-version compatibility: -e NVIDIA_DISABLE_REQUIRE=1 "
-            "switches the check off. The danger: kernels made from PTX and newer driver functions then fail in the middle of a run."
+            f"Or start it with -e NVIDIA_DISABLE_REQUIRE=1: {wanted[0]} itself (CUDA {wanted[1]}) starts on driver {driver}, by "
+            "minor-version compatibility. The danger: what needs a newer driver (kernels made from PTX) then fails in mid-run."
         )
         yield Change(kind=Kind.REPLACE_IMAGE, says=says)

@@ -1,9 +1,9 @@
 """Where Facts come from: a target on the command line becomes a source that gives Facts.
 
 Targets: a path to an interpreter or an environment's folder (``venv:PATH`` or just PATH), ``root:DIR`` (an unpacked image
-or a chroot; ``root:DIR::/opt/venv`` names the Python in it), ``image:REF`` (a container image that the engine has; a Python in it is
-named as in a root folder), ``saved:PATH`` (a probe document, or the folder that ``check --record`` wrote) and ``lock:NAME`` (a locked
-environment that need not exist: a target's name, or a file).
+or a chroot; ``root:DIR::/opt/venv`` names the Python in it), ``image:REF`` (a container image that the engine has; a Python
+in it is named as in a root folder), ``saved:PATH`` (a probe document, or the folder that ``check --record`` wrote) and
+``lock:NAME`` (a locked environment that need not exist: a target's name, or a file).
 """
 
 from __future__ import annotations

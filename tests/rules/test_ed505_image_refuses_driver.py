@@ -34,7 +34,7 @@ def test_a_newer_cuda_version_is_refused_with_the_words_of_the_toolkit() -> None
     outcome, (finding,), _ = judged(RULE, image(healthy(), NVIDIA_REQUIRE_CUDA="cuda>=12.8"))
     assert outcome is Outcome.FAIL
     assert finding.severity is Severity.ERROR
-    assert finding.title == "driver 550.54.15 (CUDA 12.4): this image refuses to start on it: it asks for cuda>=12.8"
+    assert finding.title == "this image refuses driver 550.54.15 (CUDA 12.4): it asks for cuda>=12.8"
     assert "requirement error: unsatisfied condition: cuda>=12.8" in finding.why
     assert (finding.evidence[0].value, finding.evidence[0].via) == ("cuda>=12.8", VIA)
 
