@@ -211,7 +211,7 @@ def test_from_outside_the_python_on_the_images_path_is_judged_and_its_variables_
     found = facts(run=False)
     assert not outside.commands
     assert found.target.chosen.endswith("not run, as it was asked for")
-    assert "also in it: /usr/bin/python3.11, to be named as image:mine/h100:1::PATH" in found.target.chosen
+    assert "also in it: /usr/bin/python3.11, to be named as image:REF::PATH" in found.target.chosen
     assert need(found.python).prefix == "/opt/venv"
     assert [one.name for one in need(found.packages.distributions)] == ["torch"]
     assert isinstance(found.driver.kernel_module, Unknown)

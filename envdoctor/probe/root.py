@@ -66,7 +66,8 @@ def entered(ask):
     if chosen is None:
         raise Refused(
             "no Python was found in %s%s" % (named(ask), unread),
-            "An environment that lies elsewhere in it is named so: %s::/path/in/it" % typed(ask, folder),
+            "An environment that lies elsewhere in it is named so: %s%s::/path/in/it"
+            % ("" if ask.get("image") else "root:", named(ask)),
         )
     leaf = {}
     fill(leaf, "interpreter", lambda: described(machine, chosen))
@@ -75,12 +76,12 @@ def entered(ask):
 
 def named(ask):
     """What is judged, for messages: the folder, or the image whose root it is."""
-    return typed(ask) if ask.get("image") else ask["root"]
+    return "image:" + ask["image"] if ask.get("image") else ask["root"]
 
 
-def typed(ask, folder="DIR"):
-    """How it is named on the command line, to be followed by ``::`` and a place in it."""
-    return "image:" + ask["image"] if ask.get("image") else "root:" + folder
+def typed(ask):
+    """How a Python in it is named on the command line."""
+    return "image:REF::PATH" if ask.get("image") else "root:DIR::PATH"
 
 
 def no_root(folder, names):
@@ -120,7 +121,7 @@ def beside(machine, reason, chosen, found, ask):
     others = [one for one in found if pythons.identity(machine, one) != own]
     if not others:
         return reason
-    how = "to be named as %s::PATH" % typed(ask)
+    how = "to be named as %s" % typed(ask)
     richer = [one for one in others if one.stack and not chosen.stack]
     if richer:
         return "%s; it holds nothing of the stack, but %s holds %s, %s" % (
@@ -134,7 +135,7 @@ def beside(machine, reason, chosen, found, ask):
 
 def told(found, ask):
     """The Pythons that there are, as a hint; "" if there are none."""
-    return "In it are %s: %s::PATH" % (names_of(found), typed(ask)) if found else ""
+    return "In it are %s: %s" % (names_of(found), typed(ask)) if found else ""
 
 
 def names_of(found):
