@@ -235,6 +235,9 @@ def test_libraries_that_the_image_names_by_ld_library_path_are_found_from_outsid
     assert [one.kind for one in need(on_h100.driver.libcuda)] == ["compat", "driver"]
     _, (finding,), _ = judged("ed105_cuda_compat_conflict", on_h100)
     assert "hides the newer driver" in finding.title
+    older = supposing(found, {"gpu": "h100", "driver": "535.161.08"}, MATRIX)
+    assert (need(older.driver.cuda_api), need(older.driver.smi).cuda_version) == ("12.8", "12.2")  # type: ignore[union-attr]
+    assert judged("ed102_driver_too_old", older)[0] is Outcome.PASS
 
 
 def test_an_image_for_another_architecture_is_judged_from_outside(outside: Played) -> None:
@@ -250,6 +253,7 @@ def test_an_image_for_another_architecture_is_judged_from_outside(outside: Playe
         (UserError('exec: "python3": executable file not found in $PATH', ""), "did not start: exec", False),
         (Ran(1, b"", b"envdoctor: too old 3.6\n"), "is Python 3.6, too old for the probe", False),
         (Ran(137, b"", b""), "was killed (exit status 137)", False),
+        (Ran(1, b"", b"Traceback (most recent call last):\nAttributeError: memfd_create\n"), "failed under its python3", False),
         (Ran(127, b"", b"python3: libc.so.6: cannot open\x1b[31m\n"), "does not start in it (exit status 127)", True),
     ],
 )

@@ -43,6 +43,10 @@ LABELS = re.compile(r"org\.opencontainers\.image\.|(?:[\w-]+\.)*envdoctor\.")
 READ = ("CUDA_HOME", "CUDA_PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "PATH", "PYTHONNOUSERSITE", "PYTHONPATH")
 """Variables by which files are found: a probe that only reads the root needs them."""
 
+CUT = "envdoctor: the probe arrived without its end"
+STARTED = b"Traceback (most recent call last)"
+"""What a Python prints that does start, and fails later: a fatal error at its start looks otherwise."""
+
 # the archive is in memory, since nothing may be written; its length is told, since not every engine ends the input
 BOOTSTRAP = (
     "import sys\n"
@@ -51,7 +55,7 @@ BOOTSTRAP = (
     "archive, left = os.memfd_create('probe'), int(sys.argv.pop(1))\n"
     "while left:\n"
     "    part = sys.stdin.buffer.read1(left)\n"
-    "    if not part: sys.exit('the probe arrived without its end')\n"
+    f"    if not part: sys.exit('{CUT}')\n"
     "    left -= len(part)\n"
     "    while part: part = part[os.write(archive, part):]\n"
     "sys.path.append('/proc/self/fd/%d' % archive)\n"
@@ -167,6 +171,8 @@ def _in_container(engine: Engine, reference: str, asked: Mapping[str, str]) -> b
         return NotRun(f"not run, since its container was killed (exit status {KILLED}), most often for want of memory")
     if last.startswith(interpreter.TOO_OLD):
         return NotRun(f"not run, since its {program} is Python {last[len(interpreter.TOO_OLD) :].strip()}, too old for the probe")
+    if STARTED in ran.err or last == CUT:
+        return NotRun(f"not run, since the probe failed under its {program}: {last}")
     return NotRun(f"{program} does not start in it (exit status {ran.status}): {last}", broken=True)
 
 
