@@ -17,7 +17,7 @@ from envdoctor.examine import explained_by
 from envdoctor.facts import Known, NotObserved, Unknown
 from envdoctor.findings import Outcome, Severity
 from envdoctor.requirements import in_stack
-from envdoctor.traits import Area, Says, Trait, traits, variables_of
+from envdoctor.traits import Area, Says, Trait, has_image, traits, variables_of
 from envdoctor.views import ENGINES, TRAINERS, distributions, parsed
 
 if TYPE_CHECKING:
@@ -203,7 +203,8 @@ def direction(before: str, after: str) -> How | None:
 def _traits(a: Facts, b: Facts) -> tuple[tuple[TraitChange, ...], tuple[Untold, ...]]:
     variables = variables_of(a) | variables_of(b)
     changed, untold = [], []
-    for old, new in zip(traits(a, variables), traits(b, variables), strict=True):
+    images = has_image(a) and has_image(b)
+    for old, new in zip(traits(a, variables, image=images), traits(b, variables, image=images), strict=True):
         if isinstance(old.said, Known) and isinstance(new.said, Known):
             how = _moved(old, new)
             if how is not None:

@@ -15,7 +15,7 @@ from envdoctor.errors import UserError
 from envdoctor.facts import Known, NotObserved
 from envdoctor.findings import Kind, Outcome, Remedy, Safety, Severity
 from envdoctor.suppose import REMOVED, VARIABLE, known_pins, supposing
-from envdoctor.views import distributions, in_lock, in_root, parsed
+from envdoctor.views import distributions, in_image, in_lock, in_root, inside, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -99,6 +99,8 @@ class _Proof:
         note = " The system manages this Python (PEP 668): do it in a virtual environment of your own." if managed else ""
         if in_root(self.facts) and change.kind in SAFETY and not managed:
             note = " Inside the root: as a line of its Dockerfile, or without RUN in a shell in it."
+        if in_image(self.facts) and change.kind in SAFETY and not managed:
+            note = " As a line of its Dockerfile; then build the image again."
         if in_lock(self.facts) and (change.remove or (change.install and not locked_target(self.facts))):
             note = " In a lock: change what it was made from, and make it anew."
         return Remedy(
@@ -238,13 +240,13 @@ def _with_closure(change: Change, supposed: dict[str, str], facts: Facts) -> Cha
 def commands(change: Change, facts: Facts) -> tuple[tuple[str, ...], ...]:
     """The change as argv lists for this target; environment changes as the shell's export and unset.
 
-    For a root folder they are lines of a Dockerfile: its paths exist on our own machine too, and "RUN" does nothing there.
-    A lock is not changed but made anew.
+    For a root folder or an image they are lines of a Dockerfile: its paths exist on our own machine too, and "RUN" does
+    nothing there. A lock is not changed but made anew.
     """
     if in_lock(facts):
         return _locking_again(change, facts)
     made: list[tuple[str, ...]] = list(change.argv)
-    root = in_root(facts)
+    root = inside(facts)
     run = ("RUN",) if root else ()
     again = _same_version_other_build(change, facts)
     # only uv knows PyTorch's own indexes by name

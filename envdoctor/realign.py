@@ -11,7 +11,7 @@ from envdoctor.departures import What
 from envdoctor.drift import packages_of
 from envdoctor.facts import Known, NotObserved
 from envdoctor.locks.document import Lock
-from envdoctor.views import distributions, in_root
+from envdoctor.views import distributions, inside
 
 if TYPE_CHECKING:
     from envdoctor.drift import Drift
@@ -45,7 +45,7 @@ def steps(found: Drift, sought: Lock | Listed, facts: Facts, requirements: str) 
     rebuilt = packages_of(found, What.PYTHON)
     locked = {one.name for one in sought.packages}
     wrong = locked.intersection(packages_of(found, What.VERSION, What.BUILD, What.MISSING, What.FILES))
-    run = ("RUN",) if in_root(facts) else ()
+    run = ("RUN",) if inside(facts) else ()
     if rebuilt and isinstance(sought, Lock):
         made.append(_beside(sought, facts, source, run))
     elif wrong:

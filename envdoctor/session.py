@@ -29,10 +29,14 @@ if TYPE_CHECKING:
 class Pending:
     """A target whose facts are being read. As a context: if it is left by an error or an interrupt, the probe is ended."""
 
-    def __init__(self, spec: TargetSpec, running: interpreter.Running | None, ask: dict[str, str]) -> None:
+    def __init__(self, spec: TargetSpec, running: interpreter.Running | None, ask: dict[str, str], *, run: bool = True) -> None:
         self.spec = spec
         self.running = running
         self.ask = ask
+        self.run = run
+        """Of an image: whether the probe may run in a container of it."""
+        self.program = ""
+        """Of an image whose facts were read: its Python, as it is named in it."""
 
     def __enter__(self) -> Self:
         return self
@@ -53,8 +57,9 @@ def start(
     deep_link: str | None = None,
     names: tuple[str, ...] = (),
     records: bool = False,
+    run: bool = True,
 ) -> Pending:
-    """Parse the target and start its probe.
+    """Parse the target and start its probe. An image is read when its facts are asked for: nothing of it is to be left behind.
 
     Args:
         target: as on the command line; None for the active environment.
@@ -62,6 +67,7 @@ def start(
         deep_link: "all", or distributions by comma whose modules are linked too.
         names: "IMPORTER:EXPORTER" pairs whose names are compared too.
         records: also compare every installed file with its hash; seconds to minutes, by the size of the environment.
+        run: False judges an image from outside, and starts nothing of it.
 
     Raises:
         UserError: the target or a pair makes no sense.
@@ -74,6 +80,12 @@ def start(
         **({"records": "yes", "deadline_s": str(RECORDS_DEADLINE_S)} if records else {}),
     }
     running = None
+    if not run and spec.scheme != "image":
+        from envdoctor.errors import UserError  # noqa: PLC0415
+
+        raise UserError(
+            f"--no-run is for images, and {target or 'the active environment'} is none", "Leave it away, or name image:REF."
+        )
     if spec.scheme == "lock" and (deep_link or names):
         from envdoctor.errors import UserError  # noqa: PLC0415
 
@@ -85,7 +97,7 @@ def start(
         from envdoctor.sources import root  # noqa: PLC0415
 
         running = root.start(spec.path, spec.inside, ask)
-    return Pending(spec, running, ask)
+    return Pending(spec, running, ask, run=run)
 
 
 def _pairs(words: tuple[str, ...]) -> str:
@@ -106,7 +118,7 @@ def facts_of(pending: Pending, matrix: Matrix | None = None) -> Facts:
     import msgspec  # noqa: PLC0415
 
     from envdoctor.errors import UserError  # noqa: PLC0415
-    from envdoctor.facts import BadDocument, Target, decode  # noqa: PLC0415
+    from envdoctor.facts import BadDocument, Image, Known, Target, decode  # noqa: PLC0415
     from envdoctor.sources import root, saved  # noqa: PLC0415
 
     spec = pending.spec
@@ -115,17 +127,24 @@ def facts_of(pending: Pending, matrix: Matrix | None = None) -> Facts:
         from envdoctor.sources import lock  # noqa: PLC0415
 
         return lock.facts_of(spec.path, matrix or opened(None, os.environ), shown(spec.path))
+    if spec.scheme == "image":
+        from envdoctor.sources import image  # noqa: PLC0415
+
+        seen = image.read(spec.path, spec.inside, pending.ask, run=pending.run)
+        pending.program = seen.program
+        return seen.facts
     if pending.running is None:
         facts = saved.read(spec.path)
         was = facts.target.spec
         chosen = f"a record of {was}" if was else "a record"
         target = Target(spec=f"saved:{shown(spec.path)}", chosen=chosen, broken=facts.target.broken)
         return msgspec.structs.replace(facts, target=target)
+    none: Known[Image | None] = Known(None, "the target is no image")
     if spec.scheme == "root":
         facts = decode(root.finish(pending.running, spec.path))
         told = facts.target
         target = msgspec.structs.replace(told, spec=f"root:{shown(spec.path)}{root.SEPARATOR}{told.spec}")
-        return msgspec.structs.replace(facts, target=target)
+        return msgspec.structs.replace(facts, target=target, image=none)
     document, broken = interpreter.finish(pending.running, spec.path, pending.ask)
     try:
         facts = decode(document)
@@ -135,7 +154,7 @@ def facts_of(pending: Pending, matrix: Matrix | None = None) -> Facts:
             "Does this interpreter print at start-up? Try: " + pending.running.interpreter + " -I -S -c 'pass'",
         ) from bad
     target = Target(spec=shown(spec.path), chosen=spec.chosen, broken=None if broken is None else shown(broken))
-    return msgspec.structs.replace(facts, target=target)
+    return msgspec.structs.replace(facts, target=target, image=none)
 
 
 def unheard(facts: Facts, ask: dict[str, str]) -> tuple[str, ...]:
@@ -189,13 +208,13 @@ def pasteable(facts: Facts, pending: Pending) -> Facts:
     from envdoctor.facts import Known  # noqa: PLC0415
 
     python = facts.python
-    if pending.running is None or facts.target.broken is not None or not isinstance(python, Known):
+    if not (pending.running or pending.program) or facts.target.broken is not None or not isinstance(python, Known):
         return facts
-    if pending.spec.scheme == "root":
-        # the target's name ends in the environment's folder, or in the program itself
-        inside, program = facts.target.spec.rpartition("::")[2], os.path.basename(python.value.executable)
+    if pending.spec.scheme in {"root", "image"}:
+        # of a root folder the target's name ends in the environment's folder, or in the program itself
+        inside, program = pending.program or facts.target.spec.rpartition("::")[2], os.path.basename(python.value.executable)
         executable = inside if os.path.basename(inside) == program else f"{inside}/bin/{program}"
-    else:
+    elif pending.running is not None:
         executable = shown(os.path.abspath(pending.running.interpreter))
     return msgspec.structs.replace(facts, python=Known(msgspec.structs.replace(python.value, executable=executable), python.via))
 
@@ -334,7 +353,7 @@ def passed_over(matrix: Matrix) -> tuple[str, ...]:
 def _about(facts: Facts) -> Iterator[str]:
     """What a user should know of the target before a clean page misleads."""
     from envdoctor.facts import Known, NotObserved  # noqa: PLC0415
-    from envdoctor.views import ENGINES, TRAINERS, distributions, in_lock, in_root  # noqa: PLC0415
+    from envdoctor.views import ENGINES, TRAINERS, distributions, in_image, in_lock, inside  # noqa: PLC0415
 
     try:
         present = distributions(facts)
@@ -343,6 +362,8 @@ def _about(facts: Facts) -> Iterator[str]:
     if not any(name in present for name in ("torch", *ENGINES, *TRAINERS)) and in_lock(facts):
         yield "neither torch nor vLLM nor a trainer is in it"
     elif not any(name in present for name in ("torch", *ENGINES, *TRAINERS)):
-        own = not in_root(facts) and isinstance(facts.python, Known) and facts.python.value.prefix == shown(sys.prefix)
+        own = not inside(facts) and isinstance(facts.python, Known) and facts.python.value.prefix == shown(sys.prefix)
+        other = f"{facts.target.spec.partition('::')[0]}::PATH" if in_image(facts) else "PATH"
         whose = "this is envdoctor's own environment, and " if own else ""
-        yield f"{whose}neither torch nor vLLM nor a trainer is installed in it; another one is checked by: envdoctor check PATH"
+        lacking = f"{whose}neither torch nor vLLM nor a trainer is installed in it"
+        yield f"{lacking}; another one is checked by: envdoctor check {other}"

@@ -30,7 +30,7 @@ from envdoctor.facts import (
 )
 from envdoctor.suppose_env import with_variable
 from envdoctor.suppose_link import with_package as with_linkage
-from envdoctor.views import driver_version, normalized, parsed
+from envdoctor.views import driver_version, inside, normalized, parsed
 from envdoctor.wording import nearest
 
 if TYPE_CHECKING:
@@ -149,12 +149,10 @@ def released_driver(version: str, matrix: Matrix) -> str:
 
 
 def _driver(facts: Facts, version: str | None, via: str, matrix: Matrix) -> Facts:
-    api = None
     version = None if version is None else released_driver(version, matrix)
-    if version is not None:
-        fitting = [row.cuda for row in matrix.cuda_releases() if row.full_driver and _at_least(version, row.full_driver)]
-        api = fitting[-1] if fitting else None
-    libcuda = (LibCuda(path="libcuda.so.1", version=version, kind="driver", origin="supposed"),) if version else ()
+    own = (LibCuda(path="libcuda.so.1", version=version, kind="driver", origin="supposed"),) if version else ()
+    libcuda = (*_brought(facts), *own)
+    api = None if version is None else _api(version, matrix)
     facts = _put(
         facts,
         "driver",
@@ -163,9 +161,21 @@ def _driver(facts: Facts, version: str | None, via: str, matrix: Matrix) -> Fact
         nvml=Known(version, via),
         smi=Known(Smi(driver_version=version, cuda_version=api) if version else None, via),
         libcuda=Known(libcuda, via),
-        cuda_api=Known(api, via),
+        cuda_api=Known(_api(libcuda[0].version or "", matrix) if version and libcuda else None, via),
     )
     return _put(facts, "container", device_nodes=Known(("/dev/nvidia0", "/dev/nvidiactl") if version else (), via))
+
+
+def _brought(facts: Facts) -> tuple[LibCuda, ...]:
+    """What an image brings of cuda-compat (or by mistake): it stays in front of the driver's own that a machine brings."""
+    leaf = facts.driver.libcuda
+    return tuple(one for one in leaf.value if one.kind in {"compat", "stub"}) if isinstance(leaf, Known) and inside(facts) else ()
+
+
+def _api(version: str, matrix: Matrix) -> str | None:
+    """The newest CUDA version that a libcuda of that version supports."""
+    fitting = [row.cuda for row in matrix.cuda_releases() if row.full_driver and _at_least(version, row.full_driver)]
+    return fitting[-1] if fitting else None
 
 
 def _at_least(version: str, floor: str) -> bool:

@@ -18,7 +18,7 @@ from envdoctor.views import driver_version, in_lock, virtual
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from envdoctor.facts import Facts, Interpreter, LibCuda, Toolkit, TorchBuild
+    from envdoctor.facts import Facts, Image, Interpreter, LibCuda, Toolkit, TorchBuild
     from envdoctor.leaf import Leaf
 
 T = TypeVar("T")
@@ -41,6 +41,8 @@ class Area(enum.Enum):
     BUILD = "build"
     VARIABLE = "variable"
     LIMIT = "limit"
+    IMAGE = "image"
+    """What the configuration of a container image says."""
 
 
 class Says(enum.Enum):
@@ -62,9 +64,48 @@ class Trait(msgspec.Struct, frozen=True, kw_only=True):
     says: Says = Says.EXACTLY
 
 
-def traits(facts: Facts, variables: Iterable[str]) -> tuple[Trait, ...]:
-    """Every trait, in the order of the page; ``variables``: the environment variables to tell, set here or not."""
-    return (*_machine(facts), *_python(facts), *_builds(facts), *_limits(facts), *_variables(facts, variables))
+BASE = "org.opencontainers.image.base."
+"""Of the labels that name what an image was built from (annotations of the OCI image specification)."""
+
+
+def traits(facts: Facts, variables: Iterable[str], *, image: bool = False) -> tuple[Trait, ...]:
+    """Every trait, in the order of the page.
+
+    Args:
+        facts: of the target.
+        variables: the environment variables to tell, set here or not.
+        image: also what an image's configuration says.
+    """
+    told = _image(facts) if image else ()
+    return (*told, *_machine(facts), *_python(facts), *_builds(facts), *_limits(facts), *_variables(facts, variables))
+
+
+def _image(facts: Facts) -> Iterator[Trait]:
+    rest: tuple[tuple[str, Callable[[Image], str | None]], ...] = (
+        ("image", lambda one: short(one.digest)),
+        ("base", lambda one: one.labels.get(f"{BASE}name")),
+        ("base's digest", lambda one: one.labels.get(f"{BASE}digest")),
+        ("platform", lambda one: f"{one.os}/{one.architecture}"),
+        ("user", lambda one: one.user or "root"),
+        ("entry point", lambda one: " ".join(one.entrypoint) or None),
+        ("command", lambda one: " ".join(one.command) or None),
+        ("layers", lambda one: f"{len(one.layers)}, the last {short(one.layers[-1])}" if one.layers else None),
+    )
+    for name, words in rest:
+        leaf = facts.image
+        said = Known(words(leaf.value), leaf.via) if isinstance(leaf, Known) and leaf.value is not None else _said(leaf)
+        yield Trait(area=Area.IMAGE, name=name, said=said)
+
+
+def short(digest: str) -> str:
+    """A digest as a person compares it: "sha256:0123456789ab"."""
+    algorithm, sign, number = digest.partition(":")
+    return f"{algorithm}{sign}{number[:12]}"
+
+
+def has_image(facts: Facts) -> bool:
+    """Whether the target is an image whose configuration is known."""
+    return isinstance(facts.image, Known) and facts.image.value is not None
 
 
 def variables_of(facts: Facts) -> frozenset[str]:

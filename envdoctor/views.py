@@ -60,14 +60,24 @@ def readable(what: str, version: str) -> Version:
 def elsewhere(facts: Facts) -> bool:
     """Whether the paths are not those of this machine: no command may delete by their word.
 
-    So they are in a record, perhaps of another machine and by somebody else, and in a root folder.
+    So they are in a record, perhaps of another machine and by somebody else, and in a root folder or an image.
     """
-    return facts.target.spec.startswith("saved:") or in_root(facts) or in_lock(facts)
+    return facts.target.spec.startswith("saved:") or inside(facts) or in_lock(facts)
+
+
+def inside(facts: Facts) -> bool:
+    """Whether the target is an image or a root folder: commands are lines of a Dockerfile."""
+    return in_root(facts) or in_image(facts)
 
 
 def in_root(facts: Facts) -> bool:
     """Whether the target is a root folder (or a record of one): commands are for inside of it."""
     return facts.target.spec.startswith("root:") or facts.target.chosen.startswith("a record of root:")
+
+
+def in_image(facts: Facts) -> bool:
+    """Whether the target is a container image (or a record of one): it is mended by building it again."""
+    return facts.target.spec.startswith("image:") or facts.target.chosen.startswith("a record of image:")
 
 
 def in_lock(facts: Facts) -> bool:

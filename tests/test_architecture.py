@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "leaf": set(),
     "linkage": {"leaf"},
     "facts": {"leaf", "linkage"},
+    "demands": set(),
     "errors": set(),
     "files": set(),
     "wording": set(),
@@ -41,6 +42,7 @@ MAY_IMPORT = {
     "links": {"facts", "linkage", "requirements", "views"},
     "takings": {"claims", "facts", "lifetimes", "linkage", "matrix", "requirements", "views"},
     "rules": {
+        "demands",
         "taken",
         "takings",
         "facts",

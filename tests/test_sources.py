@@ -122,7 +122,7 @@ def test_a_wrong_option_ends_the_probe_that_was_started_already(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("word", "what"),
     [
-        ("image:x", '"image:" is not a kind'),
+        ("imag:x", '"imag:" is not a kind'),
         ("/no/such", "does not exist"),
         ("venv:", "does not exist"),
         ("saved:/no", "does not exist"),

@@ -14,6 +14,7 @@ SUPPOSE = "Judge as if: driver=535.161.08, gpu=h100, gpu=8xh100, glibc=2.31, pyt
 
 DEEP_LINK = "Link every compiled module of these packages too (names by comma, or all), not only those of the GPU stack."
 NAMES = "Compare the names of this pair of packages too: trl:peft. Repeatable."
+NO_RUN = "Judge an image from outside: start no container, read its exported files. So is one for another architecture."
 DATA = (
     "Compatibility data that lies over the shipped one, as `matrix refresh --into DIR` writes it, for machines without a network."
 )
@@ -42,6 +43,7 @@ DATA = (
 )
 @click.option("--deep-link", metavar="NAMES", help=DEEP_LINK)
 @click.option("--names", multiple=True, metavar="IMPORTER:EXPORTER", help=NAMES)
+@click.option("--no-run", is_flag=True, help=NO_RUN)
 @click.option("--data", metavar="DIR", type=click.Path(), help=DATA)
 @click.option("-v", "--verbose", is_flag=True, help="Show all evidence, layers of truth and every open question.")
 def command(  # noqa: PLR0913, PLR0917 - one argument an option
@@ -56,13 +58,15 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     record: str | None,
     deep_link: str | None,
     names: tuple[str, ...],
+    no_run: bool,
     data: str | None,
     verbose: bool,
 ) -> int:
     """Find the root cause of what is wrong with an environment, and what mends it.
 
-    TARGET is an environment's folder or a Python interpreter (PATH or venv:PATH); root:DIR, an unpacked image or a
-    chroot, of which nothing is run (root:DIR::/opt/venv names the Python in it); saved:PATH, a record made earlier; or
+    TARGET is an environment's folder or a Python interpreter (PATH or venv:PATH); image:REF, a container image that the
+    engine has, looked at in a container without network in which nothing can be written (image:REF::/opt/venv names the
+    Python in it); root:DIR, an unpacked image or a chroot, of which nothing is run; saved:PATH, a record made earlier; or
     lock:h100, a lock of `envdoctor lock` on the machine it is for (lock:FILE.txt: any list of exact versions).
     Without it the active environment is checked: VIRTUAL_ENV, else CONDA_PREFIX, else python3 on PATH.
 
@@ -83,7 +87,9 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
         from envdoctor.cli.comparing import run_drift  # noqa: PLC0415
 
         lock, target = targets
-        return run_drift(lock, target, form=form, output=output, strict=strict, suppose=suppose, data=data, verbose=verbose)
+        return run_drift(
+            lock, target, form=form, output=output, strict=strict, suppose=suppose, run=not no_run, data=data, verbose=verbose
+        )
     from envdoctor.cli.checking import run_check  # noqa: PLC0415 - `envdoctor check --help` needs none of this
 
     return run_check(
@@ -98,6 +104,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
         record=record,
         deep_link=deep_link,
         names=names,
+        run=not no_run,
         data=data,
         verbose=verbose,
     )

@@ -20,13 +20,14 @@ def run_check(  # noqa: PLR0913 - one argument an option of the command
     record: str | None = None,
     deep_link: str | None = None,
     names: tuple[str, ...] = (),
+    run: bool = True,
     data: str | None = None,
     verbose: bool = False,
 ) -> int:
     """Check a target and print the report; gives the exit status. Raises UserError."""
     from envdoctor import session  # noqa: PLC0415
 
-    with session.start(target, deep_link=deep_link, names=names) as pending:
+    with session.start(target, deep_link=deep_link, names=names, run=run) as pending:
         session.preload()
         made = session.plan(session.Options(select, skip, suppose, fail_on, data))
         facts = session.facts_of(pending, made.matrix)

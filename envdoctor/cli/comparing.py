@@ -9,11 +9,15 @@ if TYPE_CHECKING:
     from envdoctor.locks.document import Listed, Lock
 
 
-def run_diff(a: str, b: str, *, form: str, output: str | None, strict: bool, data: str | None, verbose: bool) -> int:
+def run_diff(
+    a: str, b: str, *, form: str, output: str | None, strict: bool, data: str | None, verbose: bool, run: bool = True
+) -> int:
     """Compare two targets and print what differs; gives the exit status. Raises UserError."""
     from envdoctor import session  # noqa: PLC0415
 
-    with session.start(a) as first, session.start(b) as second:
+    # of two targets it is for those that are images; for none of them it makes no sense, which the first then says
+    first_runs, second_runs = run or (not image(a) and image(b)), run or not image(b)
+    with session.start(a, run=first_runs) as first, session.start(b, run=second_runs) as second:
         from envdoctor.compare import compare  # noqa: PLC0415 - both probes are at work meanwhile
         from envdoctor.overlay import opened  # noqa: PLC0415
 
@@ -32,7 +36,7 @@ def run_diff(a: str, b: str, *, form: str, output: str | None, strict: bool, dat
     return 3 if strict and difference.untold else 0
 
 
-def run_drift(
+def run_drift(  # noqa: PLR0913 - one argument an option of the command
     lock: str,
     target: str,
     *,
@@ -42,12 +46,13 @@ def run_drift(
     suppose: tuple[str, ...],
     data: str | None,
     verbose: bool,
+    run: bool = True,
 ) -> int:
     """Judge whether an environment is what its lock says, and print what drifted; gives the exit status. Raises UserError."""
     from envdoctor import session  # noqa: PLC0415
     from envdoctor.errors import UserError  # noqa: PLC0415
 
-    with session.start(lock) as before, session.start(target, records=True) as pending:
+    with session.start(lock) as before, session.start(target, records=True, run=run) as pending:
         kinds = before.spec.scheme, pending.spec.scheme
         if kinds[0] != "lock" or kinds[1] == "lock":
             raise UserError(*not_a_drift(kinds, lock, target))
@@ -74,6 +79,11 @@ def run_drift(
     if found.departures:
         return 1
     return 3 if strict and found.untold else 0
+
+
+def image(target: str) -> bool:
+    """Whether the word names an image."""
+    return target.startswith("image:")
 
 
 def not_a_drift(kinds: tuple[str, str], first: str, second: str) -> tuple[str, str]:

@@ -23,6 +23,8 @@ def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
     from envdoctor.sources import SCHEMES  # noqa: PLC0415
 
+    if incomplete.startswith("image:"):
+        return []  # the engine knows them, and asking it takes longer than a key press
     if incomplete.startswith("lock:"):
         from envdoctor.locks.files import names  # noqa: PLC0415
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from envdoctor.cli.check import DEEP_LINK, NAMES
+from envdoctor.cli.check import DEEP_LINK, NAMES, NO_RUN
 from envdoctor.cli.complete import targets
 
 
@@ -14,7 +14,10 @@ from envdoctor.cli.complete import targets
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write to FILE instead of standard output.")
 @click.option("--deep-link", metavar="NAMES", help=DEEP_LINK)
 @click.option("--names", multiple=True, metavar="IMPORTER:EXPORTER", help=NAMES)
-def command(target: str | None, form: str, output: str | None, deep_link: str | None, names: tuple[str, ...]) -> int:
+@click.option("--no-run", is_flag=True, help=NO_RUN)
+def command(
+    target: str | None, form: str, output: str | None, deep_link: str | None, names: tuple[str, ...], no_run: bool
+) -> int:
     """Show what the probe found, without judging it.
 
     json is the document that `check saved:FILE` reads; issue is a block for a GitHub issue with every field that torch's
@@ -22,7 +25,7 @@ def command(target: str | None, form: str, output: str | None, deep_link: str | 
     """
     from envdoctor import session  # noqa: PLC0415
 
-    with session.start(target, extras=form == "issue", deep_link=deep_link, names=names) as pending:
+    with session.start(target, extras=form == "issue", deep_link=deep_link, names=names, run=not no_run) as pending:
         facts = session.facts_of(pending)
         session.unheard(facts, pending.ask)
         facts = session.anonymous(facts)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from envdoctor.cli.check import NO_RUN
 from envdoctor.cli.complete import targets
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("target", required=False, type=click.Path(), shell_complete=targets)
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write to FILE instead of standard output.")
-def command(target: str | None, output: str | None) -> int:
+@click.option("--no-run", is_flag=True, help=NO_RUN)
+def command(target: str | None, output: str | None, no_run: bool) -> int:
     """Write the software bill of materials of a lock or an environment, as CycloneDX JSON.
 
     Of a lock (lock:h100) it holds every package with the hash of its file, and the machine that the lock assumes; the same
@@ -23,7 +25,7 @@ def command(target: str | None, output: str | None) -> int:
     """
     from envdoctor import session  # noqa: PLC0415
 
-    with session.start(target) as pending:
+    with session.start(target, run=not no_run) as pending:
         if pending.spec.scheme == "lock":
             text = _of_lock(pending.spec.path)
         else:

@@ -8,7 +8,7 @@ from envdoctor.facts import Known, NotObserved
 from envdoctor.findings import Change, Kind
 from envdoctor.fixing.goals import HEADS
 from envdoctor.prescribe import commands as again
-from envdoctor.views import distributions, in_lock, in_root
+from envdoctor.views import distributions, in_lock, inside
 
 if TYPE_CHECKING:
     from envdoctor.facts import Facts
@@ -27,7 +27,7 @@ def commands(facts: Facts, moves: tuple[Move, ...], backend: str | None = None) 
 
 
 def _form(facts: Facts, moves: tuple[Move, ...], backend: str | None, *, uv: bool) -> tuple[tuple[str, ...], ...]:
-    run = ("RUN",) if in_root(facts) else ()
+    run = ("RUN",) if inside(facts) else ()
     gone = tuple(one.name for one in moves if one.after is None)
     words = tuple(f"{one.name}=={one.after}" for one in moves if one.after is not None)
     again = tuple(one.name for one in moves if one.after is not None and one.before == one.after)

@@ -3,7 +3,8 @@
 The request is words of the form KEY=VALUE, all optional:
 ``deadline_s``: seconds for the whole probe; ``venv``: probe this environment's folder under another interpreter, because
 its own does not start; ``root``: judge this folder as a root, from outside, and in it the Python that ``inside`` names (else
-the best one); ``pynvml``: path of the module that travels along; ``extras``: also run compilers,
+the best one); ``image``: this is a container made of that image only to look into it (with ``root``: the folder is its root, and
+``environ`` the JSON of what its configuration sets); ``pynvml``: path of the module that travels along; ``extras``: also run compilers,
 lscpu, topo; ``deep_link``: "all" or distributions by comma, whose libraries are all linked too; ``bare``: link each file as a plain
 dlopen would, with nothing of its own package opened before it; ``alone``: link without ``import torch`` before;
 ``name_pairs``: "a>b,c>d", importers and exporters whose names are compared too; ``records``: also compare every file that a RECORD
@@ -79,6 +80,8 @@ def main():
         if machine.at_rest:
             # as it must be typed, so not redacted; the doctor does that before anything leaves the machine
             document["target"] = root.target(machine, ask)
+        elif ask.get("image"):
+            document["target"] = root.in_container(machine, ask)
     sys.stdout.buffer.write(json.dumps(document).encode("ascii") + b"\n")
     sys.stdout.buffer.flush()
     machine.kill_children()
@@ -148,7 +151,7 @@ def run_section(name, module, before, leaves, machine, ask):
         before.join()
     out = leaves[name]
     try:
-        if machine.at_rest:
+        if machine.at_rest or ask.get("image"):
             root.probe(name, module, out, machine, dict(ask, sections=leaves))
         else:
             module.probe(out, machine, dict(ask, sections=leaves))

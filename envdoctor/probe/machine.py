@@ -251,16 +251,17 @@ class Machine:
 
 
 class RootFolder(Machine):
-    """A root that lies in a folder (an unpacked image, a chroot). Nothing of it runs, and it has no environment.
+    """A root that lies in a folder (an unpacked image, a chroot). Nothing of it runs.
 
-    What a kernel shows is hidden: in a chroot these folders hold what our own kernel says, and devices do things when opened.
+    It has no environment but what an image's configuration would give it. What a kernel shows is hidden: in a chroot these
+    folders hold what our own kernel says, and devices do things when opened.
     """
 
     at_rest = True
     hidden = ("/proc", "/sys", "/dev")
 
-    def __init__(self, root):
-        super().__init__(root, {}, {})
+    def __init__(self, root, environ=None):
+        super().__init__(root, environ or {}, {})
 
     def space(self, path):  # noqa: ARG002 - as of every machine
         """Raises Trouble: the file system under the folder is not the one that the image will run on."""

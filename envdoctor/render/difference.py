@@ -31,6 +31,7 @@ MANY = 1000
 MAX_VALUE = 160
 """Characters of one value in a list."""
 AREAS = {
+    Area.IMAGE: "The image",
     Area.MACHINE: "The machine",
     Area.PYTHON: "The interpreter",
     Area.BUILD: "Builds",

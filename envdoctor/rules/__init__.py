@@ -55,6 +55,7 @@ REGISTRY = (
     "ed502_container_without_gpu",
     "ed503_small_shm",
     "ed504_low_memlock",
+    "ed505_image_refuses_driver",
 )
 
 

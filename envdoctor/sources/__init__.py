@@ -1,8 +1,9 @@
 """Where Facts come from: a target on the command line becomes a source that gives Facts.
 
 Targets: a path to an interpreter or an environment's folder (``venv:PATH`` or just PATH), ``root:DIR`` (an unpacked image
-or a chroot; ``root:DIR::/opt/venv`` names the Python in it), ``saved:PATH`` (a probe document, or the folder that
-``check --record`` wrote) and ``lock:NAME`` (a locked environment that need not exist: a target's name, or a file).
+or a chroot; ``root:DIR::/opt/venv`` names the Python in it), ``image:REF`` (a container image that the engine has; a Python
+in it is named as in a root folder), ``saved:PATH`` (a probe document, or the folder that ``check --record`` wrote) and
+``lock:NAME`` (a locked environment that need not exist: a target's name, or a file).
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from envdoctor.wording import nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMES = ("venv", "root", "saved", "lock")
+SCHEMES = ("venv", "root", "image", "saved", "lock")
 HINT = (
-    "Give a folder with bin/python, a Python interpreter, root:DIR, saved:FILE or lock:NAME; "
+    "Give a folder with bin/python, a Python interpreter, root:DIR, image:REF, saved:FILE or lock:NAME; "
     "without a target the active environment is checked."
 )
 
@@ -28,12 +29,12 @@ HINT = (
 class TargetSpec(NamedTuple):
     """A parsed target: what to read and why it was taken. ``chosen`` is a phrase for the first line of the page."""
 
-    scheme: Literal["venv", "root", "saved", "lock"]
+    scheme: Literal["venv", "root", "image", "saved", "lock"]
     path: str
-    """Absolute; of a lock, its name or path as it was written."""
+    """Absolute; of a lock, its name or path as it was written; of an image, its reference."""
     chosen: str
     inside: str = ""
-    """Of a root folder: the Python in it that was named."""
+    """Of a root folder or an image: the Python in it that was named."""
 
 
 def parse_target(text: str | None, environ: Mapping[str, str]) -> TargetSpec:
@@ -55,6 +56,11 @@ def parse_target(text: str | None, environ: Mapping[str, str]) -> TargetSpec:
     if scheme == "lock" and rest:
         return TargetSpec("lock", rest, "named on the command line")
     inside = ""
+    if scheme == "image":
+        from envdoctor.sources import image  # noqa: PLC0415
+
+        reference, inside = image.place(rest)
+        return TargetSpec("image", reference, "named on the command line", inside)
     if scheme == "root":
         from envdoctor.sources import root  # noqa: PLC0415
 

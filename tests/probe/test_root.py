@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import pytest
 
 from envdoctor.probe import __main__ as probe
 from envdoctor.probe import pythons, root
-from envdoctor.probe.machine import Missing, RootFolder, Trouble, known
+from envdoctor.probe.machine import Machine, Missing, RootFolder, Trouble, known
 from tests.probe.images import SITE, base, image, metadata, venv
 from tests.probe.samples import elf_file
 
@@ -385,3 +386,58 @@ def test_a_folder_that_may_not_be_listed_is_said_with_the_choice(tmp_path: Path,
     assert "the only Python in it; not all was read: /root: Permission denied" in taken(folder)["target"]["chosen"]
     os.unlink(f"{folder}/usr/bin/python3.11")
     assert "/root: Permission denied" in refused(folder)[0]
+
+
+def in_image(folder: str, path: str, inside: str = "") -> dict[str, Any]:
+    """The document of an image's root whose configuration sets PATH so."""
+    environ = json.dumps({"PATH": path, "PYTHONPATH": "/opt/more"})
+    machine, ask = root.entered({"root": folder, "inside": inside, "image": "mine:1", "environ": environ})
+    document: dict[str, Any] = probe.take(machine, ask)
+    document["target"] = root.target(machine, ask)
+    return document
+
+
+def test_of_an_image_the_python_on_its_path_is_judged_and_a_richer_one_is_named(tmp_path: Path) -> None:
+    folder = image(tmp_path, base(), venv("/opt/venv", packages={"torch": "2.6.0", "trl": "0.15.0"}), links=STARTED)
+    document = in_image(folder, "relative:/nowhere:/usr/bin:/opt/venv/bin")
+    assert document["target"]["spec"] == "/usr/bin/python3.11"
+    assert document["target"]["chosen"] == (
+        "python3 on the image's PATH; it holds nothing of the stack, but /opt/venv holds torch, trl, to be named as image:REF::PATH"
+    )
+    first = in_image(folder, "/opt/venv/bin:/usr/bin")
+    assert first["target"]["spec"] == "/opt/venv"
+    assert (
+        first["target"]["chosen"]
+        == "python3 on the image's PATH; also in it: /usr/bin/python3.11, to be named as image:REF::PATH"
+    )
+    assert in_image(folder, "/opt/venv/bin", "/usr/bin/python3")["target"]["chosen"] == "named on the command line"
+
+
+def test_of_an_image_whose_path_has_no_python_the_one_with_the_stack_is_judged(tmp_path: Path) -> None:
+    folder = image(tmp_path, base(), venv("/opt/venv", packages={"torch": "2.6.0"}), links=STARTED)
+    assert in_image(folder, "/sbin:")["target"]["spec"] == "/opt/venv"
+    assert in_image(folder, "")["target"]["spec"] == "/opt/venv"
+
+
+def test_variables_of_an_images_configuration_say_where_its_python_looks(tmp_path: Path) -> None:
+    more = {"/opt/more/trl-0.15.0.dist-info/METADATA": metadata("trl", "0.15.0")}
+    folder = image(tmp_path, base(), venv("/opt/venv", packages={"torch": "2.6.0"}), more, links=STARTED)
+    assert names(in_image(folder, "/opt/venv/bin")) == ["trl", "torch"]
+    assert names(taken(folder)) == ["torch"]
+
+
+def test_an_image_that_cannot_be_judged_is_named_and_not_the_folder_of_its_root(tmp_path: Path) -> None:
+    folder = image(tmp_path, {"/usr/bin/true": ""})
+    with pytest.raises(root.Refused) as caught:
+        root.entered({"root": folder, "image": "mine:1"})
+    assert caught.value.args == (
+        "no Python was found in image:mine:1",
+        "An environment that lies elsewhere in it is named so: image:mine:1::/path/in/it",
+    )
+
+
+def test_a_container_says_which_python_of_the_image_runs_the_probe() -> None:
+    told = root.in_container(Machine(), {"image": "mine:1"})
+    assert told["spec"] == sys.executable
+    assert told["chosen"].startswith("python3 on the image's PATH")
+    assert root.in_container(Machine(), {"image": "mine:1", "inside": "/opt/venv"})["chosen"] == "named on the command line"

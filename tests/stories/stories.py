@@ -38,6 +38,16 @@ class Story(NamedTuple):
     """Whether the first diagnosis offers a remedy that is proven."""
 
 
+def image_for_a_newer_driver() -> Facts:
+    """As `--suppose driver=550.54.15` judges an image of the CUDA 12.8 stack."""
+    return edit(
+        healthy(),
+        target=f.Target(spec="image:lab/grpo:7", chosen="sha256:0123456789ab, linux/amd64; python3 on the image's PATH"),
+        environ=Known({"NVIDIA_REQUIRE_CUDA": "cuda>=12.8"}, "the image's configuration"),
+        container__runtime=Unknown("an image does not tell this: they are set when a container is started"),
+    )
+
+
 def trl_over_a_newer_vllm() -> Facts:
     facts = with_torch(with_driver(healthy(), "590.44.01", "13.1"), "2.14.0+cu130", "13.0")
     facts = edit(
@@ -175,6 +185,7 @@ STORIES = (
         ("ED309",),
     ),
     Story("name-that-vllm-dropped", trl_that_takes_a_name_that_is_gone(), ("ED401",), "trl-vllm-unsupported", ("ED404",)),
+    Story("image-for-a-newer-driver", image_for_a_newer_driver(), ("ED505",), "image-refuses-driver"),
     Story(
         "nothing-can-be-told",
         blind(healthy(), "driver__kernel_module", "driver__sys_module", "driver__nvml", "driver__smi", "builds__torch", "packages__distributions", "gpus__devices"),
