@@ -24,6 +24,7 @@ from envdoctor.rows import (
     FlashAttnWheels,
     ForwardCompatibility,
     GpuProduct,
+    InstallerOption,
     Manifest,
     NcclFact,
     Package,
@@ -131,6 +132,10 @@ class Matrix:
     def cuda_images(self) -> tuple[CudaImage, ...]:
         """CUDA base images."""
         return self._rows("tables/cuda_images.jsonl", CudaImage)
+
+    def installer_options(self) -> tuple[InstallerOption, ...]:
+        """The options that pip and uv really have."""
+        return self._rows("tables/installer_options.jsonl", InstallerOption)
 
     def runs(self) -> tuple[Run, ...]:
         """Stacks that were really run."""

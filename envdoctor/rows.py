@@ -132,6 +132,19 @@ class CudaImage(Sourced, frozen=True):
     """The lowest driver branch that its NVIDIA_REQUIRE_CUDA admits besides newer ones, or None where it says nothing."""
 
 
+class InstallerOption(Sourced, frozen=True):
+    """An option of an installer, as its own parser knows it; one that no row names was in none of the releases asked."""
+
+    tool: Literal["pip install", "uv pip install", "uv sync"]
+    option: str
+    takes_value: bool
+    refused: bool
+    """Whether it is known only to be refused: uv's --user says that it is unsupported."""
+    first: str
+    """The oldest and the newest release of those asked that have it."""
+    last: str
+
+
 class Run(Sourced, frozen=True):
     """Versions that were really run together, what ran, and how it ended. The strongest column of the matrix."""
 
