@@ -76,7 +76,9 @@ def uv_options(programs: dict[str, str], command: str, candidates: set[str]) -> 
         done = subprocess.run([program, *command.split(), "--help"], check=False, capture_output=True, text=True)  # noqa: S603
         if done.returncode == 0:  # else a release that did not have the command yet
             helped[version] = done.stdout
-    shown = {version: set(re.findall(r"^\s+(?:-\w, )?(--[a-z][a-z0-9-]+)", text, re.MULTILINE)) for version, text in helped.items()}
+    shown = {
+        version: set(re.findall(r"^\s+(?:-\w, )?(--[a-z][a-z0-9-]+)", text, re.MULTILINE)) for version, text in helped.items()
+    }
     known: Known = {}
     for version, text in helped.items():
         uv = [programs[version], *command.split()]
@@ -110,6 +112,7 @@ def refused(uv: list[str], name: str) -> bool:
 def rows(tool: str, known: Known, read: str) -> list[dict[str, object]]:
     """One row an option: from which release asked to which, and how it was known."""
     found = []
+    program = tool.split(maxsplit=1)[0]
     order = sorted({one for seen in known.values() for one in seen}, key=Version)
     for name, seen in sorted(known.items()):
         having = sorted(seen, key=Version)
@@ -122,7 +125,7 @@ def rows(tool: str, known: Known, read: str) -> list[dict[str, object]]:
                 "refused": refuses,
                 "first": having[0],
                 "last": having[-1],
-                "source": f"the option parser of {tool.split()[0]} {order[0]} to {order[-1]}, {len(order)} releases asked",
+                "source": f"the option parser of {program} {order[0]} to {order[-1]}, {len(order)} releases asked",
                 "read": read,
             }
         )

@@ -58,7 +58,9 @@ def apt(run: Executed) -> Apt | None:
 
 def configured(stage: Stage, key: str) -> bool:
     """Whether a configuration of apt that is written in the Dockerfile mentions a key."""
-    return any(key in step.instruction.value or any(key in doc.body for doc in step.instruction.heredocs) for step in stage.history())
+    return any(
+        key in step.instruction.value or any(key in doc.body for doc in step.instruction.heredocs) for step in stage.history()
+    )
 
 
 def cached(step: Step) -> bool:

@@ -14,8 +14,6 @@ MAX_IGNORE = 256 * 1024
 MAX_REQUIREMENTS = 1024 * 1024
 MAX_STARS = 8
 """In one pattern: each star more makes a hostile pattern dearer to match."""
-MAX_ENTRIES = 200_000
-"""Of a context that is walked for a pattern; in a larger one it is not known whether something matches."""
 
 
 class Context:
@@ -32,7 +30,9 @@ class Context:
 
     def __init__(self, folder: str, dockerfile: str | None = None, *, chosen: bool = True) -> None:
         if not os.path.isdir(folder):
-            raise UserError(f"the build context {folder} is not a folder", "Name the folder that `docker build` is given: --context DIR")
+            raise UserError(
+                f"the build context {folder} is not a folder", "Name the folder that `docker build` is given: --context DIR"
+            )
         self.folder = os.path.realpath(folder)
         self.chosen = chosen
         own = None if dockerfile is None else f"{dockerfile}.dockerignore"
@@ -67,7 +67,7 @@ class Context:
         if clean in {".", ""} or clean.startswith(".."):
             return None
         if any(mark in clean for mark in "*?["):
-            return self._matching(clean)
+            return None  # a pattern that matches nothing copies nothing, and BuildKit lets it pass
         path = os.path.join(self.folder, clean)
         if not os.path.lexists(path):
             return f"there is no {clean} in the build context"
@@ -75,23 +75,21 @@ class Context:
             return f"{self.ignored_by} leaves {clean} out of the build context"
         return None
 
-    def _matching(self, pattern: str) -> str | None:
-        """COPY with a pattern fails where nothing matches."""
-        wanted = _compiled(pattern)
-        if wanted is None:
-            return None
-        seen = 0
-        for folder, folders, files in os.walk(self.folder):
-            inside = os.path.relpath(folder, self.folder)
-            prefix = "" if inside == "." else f"{inside}/"
-            for name in (*folders, *files):
-                seen += 1
-                path = f"{prefix}{name}"
-                if wanted.fullmatch(path) and not self.ignored(path):
-                    return None
-            if seen > MAX_ENTRIES:
-                return None
-        return f"nothing in the build context matches {pattern}"
+    def generated(self, path: str) -> str | None:
+        """The .gitignore by which a path is made by something before the build and kept out of the repository; None: none."""
+        clean = posixpath.normpath(path.lstrip("/"))
+        parts = clean.split("/")
+        for depth in range(len(parts)):
+            folder, rest = "/".join(parts[:depth]), parts[depth:]
+            text = self.read(posixpath.join(folder, ".gitignore"))
+            for line in (text or "").splitlines():
+                word = line.strip().rstrip("/")
+                if not word or word.startswith(("#", "!")):
+                    continue
+                pattern = _compiled(word.lstrip("/") if "/" in word else f"**/{word}")
+                if pattern is not None and any(pattern.fullmatch("/".join(rest[: count + 1])) for count in range(len(rest))):
+                    return posixpath.join(folder, ".gitignore")
+        return None
 
     def read(self, path: str) -> str | None:
         """The text of a file of the context, None if it is not there or cannot be read."""

@@ -1,18 +1,18 @@
 """A base image that is not held by its digest.
 
 ## What it checks
-Every image that FROM, COPY --from and RUN --mount=from= name, with the defaults of ARG put in. A stage of the same file, `scratch`
-and a name that has no default are no images to judge. No tag, or a tag that moves by its nature (latest, nightly, main), is a
-warning; a tag without a digest is told as information.
+Every image that FROM, COPY --from and RUN --mount=from= name, with the defaults of ARG put in. A stage of the same file,
+`scratch` and a name that has no default are no images to judge. No tag, or a tag that moves by its nature (latest, nightly,
+main), is a warning; a tag without a digest is told as information.
 
 ## Why it breaks
 A tag is a label that its owner moves. `latest` of an engine or of PyTorch changes torch and CUDA between two builds of an
-unchanged Dockerfile, and everything compiled against the old ones stops to load. A version tag moves too: vendors rebuild it for
-security updates.
+unchanged Dockerfile, and everything compiled against the old ones stops to load. A version tag moves too: vendors rebuild it
+for security updates.
 
 ## What to do
-Write the digest behind the tag: `FROM nvidia/cuda:12.8.1-devel-ubuntu22.04@sha256:...`. The tag then is for people, the digest
-counts. `docker buildx imagetools inspect IMAGE` prints it.
+Write the digest behind the tag: `FROM nvidia/cuda:12.8.1-devel-ubuntu22.04@sha256:...`. The tag then is for people, the
+digest counts. `docker buildx imagetools inspect IMAGE` prints it.
 
 ## Sources
 - https://docs.docker.com/build/building/best-practices/ (pin base image versions)
@@ -66,7 +66,7 @@ def check(sheet: Sheet) -> Iterator[LineFinding | Doubt]:
             line=line,
             title=title,
             severity=Severity.WARNING if moves else Severity.INFO,
-            why="An unchanged Dockerfile then builds another image: torch, CUDA and glibc may be others than those it was tried with.",
+            why="An unchanged Dockerfile then builds another image, with another torch, CUDA or glibc than it was tried with.",
             advice="Write the digest behind the tag; this prints it:",
             write=(f"docker buildx imagetools inspect {one.name}:{tag}", f"FROM {one.name}:{tag}@sha256:DIGEST"),
             sources=(BEST_PRACTICES,),

@@ -1,14 +1,15 @@
 """An install that takes whatever is newest.
 
 ## What it checks
-What pip, uv and conda install by name: on the command line, and in the requirements files that come from the build context. An exact
-version (==), a wheel, an address, a local path, hashes, a constraints file, `--exclude-newer`, `--no-index`, and for `uv sync` a lock
-(--frozen, --locked) hold it. A package of the GPU stack without a version is a warning, the others are told as information.
+What pip, uv and conda install by name: on the command line, and in the requirements files that come from the build context.
+An exact version (==), a wheel, an address, a local path, hashes, a constraints file, `--exclude-newer`, `--no-index`, and for
+`uv sync` a lock (--frozen, --locked) hold it. A package of the GPU stack without a version is a warning, the others are told
+as information.
 
 ## Why it breaks
-torch, vLLM, transformers and the trainers move together: vLLM pins one torch, trainers accept a few vLLM releases, and each release of
-transformers breaks some of them. An unpinned install resolves to another stack next week, and the image that worked cannot be
-built again.
+torch, vLLM, transformers and the trainers move together: vLLM pins one torch, trainers accept a few vLLM releases, and each
+release of transformers breaks some of them. An unpinned install resolves to another stack next week, and the image that
+worked cannot be built again.
 
 ## What to do
 Pin each package (`pip install "torch==2.8.0"`), or install from a lock: `envdoctor lock h100` writes one with hashes, and
@@ -37,12 +38,31 @@ QUESTION = "Does every install name the versions it installs?"
 HEAVY = {
     *GPU_STACK,
     *TRAINERS,
-    *("torch", "torchvision", "torchaudio", "vllm", "sglang", "transformers", "trl", "accelerate", "peft", "deepspeed", "datasets"),
+    *(
+        "torch",
+        "torchvision",
+        "torchaudio",
+        "vllm",
+        "sglang",
+        "transformers",
+        "trl",
+        "accelerate",
+        "peft",
+        "deepspeed",
+        "datasets",
+    ),
     *("flash-attn", "flash-attn-3", "xformers", "triton", "flashinfer-python", "bitsandbytes", "tokenizers", "ray", "sgl-kernel"),
     *("transformer-engine", "megatron-core", "apex", "mamba-ssm", "causal-conv1d", "liger-kernel", "numpy", "nvidia-nccl-cu12"),
 }
 HOLDS = ("--exclude-newer", "--uploaded-prior-to", "--no-index", "--require-hashes")
-HELD_BY_ENV = ("UV_EXCLUDE_NEWER", "PIP_NO_INDEX", "PIP_UPLOADED_PRIOR_TO", "PIP_REQUIRE_HASHES", "UV_REQUIRE_HASHES", "UV_NO_INDEX")
+HELD_BY_ENV = (
+    "UV_EXCLUDE_NEWER",
+    "PIP_NO_INDEX",
+    "PIP_UPLOADED_PRIOR_TO",
+    "PIP_REQUIRE_HASHES",
+    "UV_REQUIRE_HASHES",
+    "UV_NO_INDEX",
+)
 SHOWN = 6
 SOURCE = Source("https://pip.pypa.io/en/stable/topics/repeatable-installs/", "2026-11-26")
 
@@ -86,10 +106,10 @@ def said(sheet: Sheet, placed: Placed, file: str | None, several: list[Requireme
     heavy = [name for name in names if name in HEAVY]
     shown = [*heavy, *(name for name in names if name not in heavy)]
     listed = ", ".join(shown[:SHOWN]) + (f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else "")
-    line = placed.install.run.line
+    first = next(one for one in several if one.wanted.name == shown[0])
+    line = placed.install.run.line if file is not None else first.line
     evidence: tuple[Evidence, ...] = ()
     if file is not None:
-        first = next(one for one in several if one.wanted.name == shown[0])
         evidence = (Evidence(f"line {first.line} of {file}", first.wanted.text, file),)
     place = f" in {file}" if file is not None else ""
     tool = placed.install.tool.split()[0]

@@ -1,17 +1,18 @@
 """Code that is installed from a branch.
 
 ## What it checks
-`git+https://...` requirements without a ref or with a branch, in commands and in requirements files of the build context; `git clone`
-without a tag, commit or checkout, where the clone is installed or built afterwards; downloads of a branch (`archive/refs/heads/main`,
-`archive/main.zip`, `raw.githubusercontent.com/.../main/...`) and of `releases/latest`. A commit, a tag, and a variable whose value is
-not known count as held.
+`git+https://...` requirements without a ref or with a branch, in commands and in requirements files of the build context;
+`git clone` without a tag, commit or checkout, where the clone is installed or built afterwards; downloads of a branch
+(`archive/refs/heads/main`, `archive/main.zip`, `raw.githubusercontent.com/.../main/...`) and of `releases/latest`. A commit,
+a tag, and a variable whose value is not known count as held.
 
 ## Why it breaks
-A branch is another program tomorrow. What vLLM's or Megatron's main needs of torch and CUDA changes within days, and layer caching
-hides it: an old machine builds the old commit, a new one the new commit, from the same Dockerfile.
+A branch is another program tomorrow. What vLLM's or Megatron's main needs of torch and CUDA changes within days, and layer
+caching hides it: an old machine builds the old commit, a new one the new commit, from the same Dockerfile.
 
 ## What to do
-Name a commit: `pip install "git+https://github.com/OWNER/NAME@COMMIT"`, or `git clone URL NAME && git -C NAME checkout COMMIT`.
+Name a commit: `pip install "git+https://github.com/OWNER/NAME@COMMIT"`, or `git clone URL NAME && git -C NAME checkout
+COMMIT`.
 
 ## Sources
 - https://pip.pypa.io/en/stable/topics/vcs-support/
@@ -62,7 +63,8 @@ def check(sheet: Sheet) -> Iterator[LineFinding]:
             if one.wanted.kind == "vcs" and (one.file, one.wanted.text) not in done:
                 done.add((one.file, one.wanted.text))
                 evidence = () if one.file is None else (Evidence(f"line {one.line} of {one.file}", one.wanted.text, one.file),)
-                yield from requirement(sheet, placed.install.run.line, one.wanted, evidence)
+                line = one.line if one.file is None else placed.install.run.line
+                yield from requirement(sheet, line, one.wanted, evidence)
     for stage in sheet.dockerfile.stages:
         yield from clones(sheet, stage)
     yield from downloads(sheet)
@@ -80,7 +82,7 @@ def requirement(sheet: Sheet, line: int, wanted: Wanted, evidence: tuple[Evidenc
     yield told(sheet, line, title, f'pip install "git+{bare}@COMMIT"', (name,), evidence)
 
 
-def told(  # noqa: PLR0913, PLR0917 - one argument a part of it
+def told(
     sheet: Sheet, line: int, title: str, write: str, subjects: tuple[str, ...], evidence: tuple[Evidence, ...] = ()
 ) -> LineFinding:
     """The finding."""
@@ -91,7 +93,7 @@ def told(  # noqa: PLR0913, PLR0917 - one argument a part of it
         line=line,
         title=title,
         severity=Severity.WARNING,
-        why="The same Dockerfile builds other code tomorrow, made for another torch or CUDA; a cached layer hides it until it is rebuilt.",
+        why="The same Dockerfile builds other code tomorrow, made for another torch or CUDA; a cached layer hides it.",
         advice="Name the commit that was tried:",
         write=(write,),
         sources=(SOURCE,),
@@ -122,7 +124,20 @@ def clones(sheet: Sheet, stage: Stage) -> Iterator[LineFinding]:
 
 def split(words: tuple[str, ...]) -> tuple[dict[str, str], list[str]]:
     """The options of git clone that matter, and its other words."""
-    takes = ("-b", "--branch", "--revision", "--depth", "-o", "--origin", "-c", "--config", "-j", "--jobs", "--filter", "--reference")
+    takes = (
+        "-b",
+        "--branch",
+        "--revision",
+        "--depth",
+        "-o",
+        "--origin",
+        "-c",
+        "--config",
+        "-j",
+        "--jobs",
+        "--filter",
+        "--reference",
+    )
     options, rest, queue = {}, [], list(words)
     while queue:
         word = queue.pop(0)
@@ -158,7 +173,9 @@ def built(later: list[Executed], folder: str) -> bool:
         if inside and (name in BUILDERS or run.argv[0].startswith("./")):
             return True
         if "install" in run.argv and any(
-            posixpath.normpath(posixpath.join(run.cwd, word.split("[")[0])) == folder for word in run.argv[1:] if not word.startswith("-")
+            posixpath.normpath(posixpath.join(run.cwd, word.split("[")[0])) == folder
+            for word in run.argv[1:]
+            if not word.startswith("-")
         ):
             return True
     return False
@@ -167,7 +184,9 @@ def built(later: list[Executed], folder: str) -> bool:
 def downloads(sheet: Sheet) -> Iterator[LineFinding]:
     """Archives and scripts of a branch, and whatever release is the latest."""
     places = [(run.line, " ".join(run.argv)) for _, _, run in sheet.dockerfile.executed() if run.argv[0] in {"wget", "curl"}]
-    places += [(step.instruction.line, " ".join(step.words)) for _, step in sheet.dockerfile.steps() if step.instruction.keyword == "ADD"]
+    places += [
+        (step.instruction.line, " ".join(step.words)) for _, step in sheet.dockerfile.steps() if step.instruction.keyword == "ADD"
+    ]
     for line, text in places:
         found = DOWNLOADED.search(text)
         if found:

@@ -1,15 +1,15 @@
 """Two CUDA majors in one image.
 
 ## What it checks
-What the words of one stage, and of the stages it begins with, say of CUDA: the base image, the index or tag that torch comes from
-(`--index-url .../cu130`, `+cu128`, `--torch-backend`), the CUDA that the data knows of a pinned torch or vLLM from the usual index,
-wheels that carry a CUDA in their name, and packages that are made for one major (`nvidia-*-cu12`, `cupy-cuda12x`). Commands on
-a branch are left out.
+What the words of one stage, and of the stages it begins with, say of CUDA: the base image, the index or tag that torch comes
+from (`--index-url .../cu130`, `+cu128`, `--torch-backend`), the CUDA that the data knows of a pinned torch or vLLM from the
+usual index, wheels that carry a CUDA in their name, and packages that are made for one major (`nvidia-*-cu12`,
+`cupy-cuda12x`). Commands on a branch are left out.
 
 ## Why it breaks
-torch brings the CUDA libraries of its own major. An extension that is compiled with the toolkit of another one is refused ("The
-detected CUDA version mismatches the version that was used to compile PyTorch"), and a wheel for another major does not find its
-libraries, or loads a second runtime into the process.
+torch brings the CUDA libraries of its own major. An extension that is compiled with the toolkit of another one is refused
+("The detected CUDA version mismatches the version that was used to compile PyTorch"), and a wheel for another major does not
+find its libraries, or loads a second runtime into the process.
 
 ## What to do
 Take all of them from one major: the base image, the index of torch, and the wheels.
@@ -90,7 +90,8 @@ def torch_says(sheet: Sheet, stage: Stage, placed: list[Placed]) -> Says | None:
         if wanted is None or one.install.tool == "conda install":
             continue
         major = of_torch(sheet, one.install, wanted)
-        return None if major is None else Says(major, f"torch ({wanted.text})", one.install.run.line)
+        line = sheet.line_of(one.step, one.install.run.line, wanted.text, "torch")
+        return None if major is None else Says(major, f"torch ({wanted.text})", line)
     base = base_says(stage)
     return base if base is not None and "pytorch/pytorch" in stage.root else None
 
@@ -114,10 +115,10 @@ def of_torch(sheet: Sheet, install: Install, wanted: Wanted) -> int | None:
 def packages_say(sheet: Sheet, placed: list[Placed]) -> Iterator[Says]:
     """Packages that are made for one major, wheels that name one, and a pinned vLLM from the usual index."""
     for one in placed:
-        line = one.install.run.line
         for wanted in one.install.wanted:
             if wanted.name == "torch":
                 continue
+            line = sheet.line_of(one.step, one.install.run.line, wanted.text, wanted.name)
             made = MADE_FOR.fullmatch(wanted.name)
             tagged = TAGGED.search(wanted.url or wanted.spec)
             if made:
@@ -136,7 +137,7 @@ def compiles(placed: list[Placed]) -> bool:
     return any(wanted.name in BUILT and not wanted.url.endswith(".whl") for one in placed for wanted in one.install.wanted)
 
 
-def said(sheet: Sheet, other: Says, torch: Says, breaks: bool) -> LineFinding:  # noqa: FBT001
+def said(sheet: Sheet, other: Says, torch: Says, breaks: bool) -> LineFinding:
     """The finding on two lines."""
     return finding(
         sheet,
@@ -146,7 +147,8 @@ def said(sheet: Sheet, other: Says, torch: Says, breaks: bool) -> LineFinding:  
         title=f"{other.what} is CUDA {other.major}, but {torch.what} is CUDA {torch.major}",
         severity=Severity.ERROR if breaks else Severity.WARNING,
         why=(
-            'What is compiled there is refused ("The detected CUDA version mismatches the version that was used to compile PyTorch"), '
+            'What is compiled there is refused ("The detected CUDA version mismatches the version that was used to compile '
+            'PyTorch"), '
             f"and a wheel for CUDA {other.major} does not find its libraries beside this torch."
         ),
         advice=f"Take both from CUDA {torch.major}, or torch from the index of CUDA {other.major}.",

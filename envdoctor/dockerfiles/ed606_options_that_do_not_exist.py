@@ -1,9 +1,10 @@
 """An option that the installer does not have.
 
 ## What it checks
-Every option of `pip install`, `uv pip install` and `uv sync` against a table that was made by asking the option parsers of 7 releases
-of pip and 12 of uv (tools/installer_options.py). An option counts as missing if no release asked has it; pip takes beginnings
-of options, uv does not. What uv knows only to refuse it (`--user`) counts too.
+Every option of `pip install`, `uv pip install` and `uv sync` against a table that was made by asking the option parsers of 7
+releases of pip and 12 of uv (tools/installer_options.py). An option counts as missing if no release asked has it; pip takes
+beginnings of options, uv does not. What uv knows only to refuse it (`--user`) counts too, and so does what the newest pip has
+dropped (`--global-option`) where the Dockerfile upgrades pip to the newest.
 
 ## Why it breaks
 The command stops with "no such option", and the build with it; behind `|| true` the install silently does not happen. The
@@ -23,6 +24,8 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from envdoctor.dockerfiles.sheet import finding
 from envdoctor.findings import Evidence, Severity, Source
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from envdoctor.dockerfiles.sheet import LineFinding, Placed, Sheet
+    from envdoctor.rows import InstallerOption
 
 CODE = "ED606"
 CAUSE = "option-does-not-exist"
@@ -48,6 +52,8 @@ def check(sheet: Sheet) -> Iterator[LineFinding]:
             continue
         for name in dict.fromkeys(name for name, _ in placed.install.options):
             row = rows.get(name)
+            if row is not None and dropped(sheet, placed, row):
+                yield gone(sheet, placed, row)
             if SHAPE.fullmatch(name) is None or (row is not None and not row.refused):
                 continue
             if placed.install.tool == "pip install" and row is None and shortened(name, list(rows)):
@@ -55,6 +61,34 @@ def check(sheet: Sheet) -> Iterator[LineFinding]:
             if name == "--system" and PATCHED.search(placed.stage.root):
                 continue
             yield said(sheet, placed, name, refused=row is not None)
+
+
+def dropped(sheet: Sheet, placed: Placed, row: InstallerOption) -> bool:
+    """Whether a newer release no longer has the option, and the Dockerfile takes the newest pip before."""
+    newest = max((one.last for one in sheet.options[row.tool].values()), key=Version)
+    if row.tool != "pip install" or row.last == newest:
+        return False
+    return any(
+        (pip := other.install.wants("pip")) is not None and not pip.pinned and other.install.run.line < placed.install.run.line
+        for other in sheet.made_of(placed.stage)
+    )
+
+
+def gone(sheet: Sheet, placed: Placed, row: InstallerOption) -> LineFinding:
+    """The finding on an option that the newest pip has dropped."""
+    return finding(
+        sheet,
+        code=CODE,
+        cause=CAUSE,
+        line=sheet.line_of(placed.step, placed.install.run.line, row.option),
+        title=f"the newest pip has no option {row.option}, and this Dockerfile takes the newest pip",
+        severity=Severity.ERROR,
+        why=f'The command stops with an error about "{row.option}"; pip {row.last} is the newest of those asked that has it.',
+        advice="Pin pip, or write it the new way (--global-option became --config-settings=--build-option=...):",
+        write=(f'pip install "pip=={row.last}"',),
+        sources=(Source(row.source, row.read),),
+        subjects=("pip",),
+    )
 
 
 def shortened(name: str, known: list[str]) -> bool:
@@ -79,7 +113,7 @@ def said(sheet: Sheet, placed: Placed, name: str, *, refused: bool) -> LineFindi
         sheet,
         code=CODE,
         cause=CAUSE,
-        line=placed.install.run.line,
+        line=sheet.line_of(placed.step, placed.install.run.line, name),
         title=f"{tool} {'refuses' if refused else 'has no option'} {name}",
         severity=Severity.ERROR,
         why=f'The command stops ("{name}: unsupported").' if refused else f'The command stops with an error about "{name}".',

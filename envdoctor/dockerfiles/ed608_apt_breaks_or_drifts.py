@@ -1,18 +1,18 @@
 """An apt command that stops the build, or installs something else next time.
 
 ## What it checks
-`apt-get install` without -y; an install whose `apt-get update` stands in another RUN; `upgrade` and `dist-upgrade`; NVIDIA's unversioned
-packages (cuda, cuda-toolkit, libnccl2, libcudnn9-cuda-12, tensorrt) without a version; and, as information, `apt` where `apt-get` is
-meant for scripts.
+`apt-get install` without -y; an install whose `apt-get update` stands in another RUN; `upgrade` and `dist-upgrade`; NVIDIA's
+unversioned packages (cuda, cuda-toolkit, libnccl2, libcudnn9-cuda-12, tensorrt) without a version; and, as information, `apt`
+where `apt-get` is meant for scripts.
 
 ## Why it breaks
-Nobody answers in a build: where a package brings others, apt asks and aborts. An update in a layer of its own is cached for months, and
-the install behind it then asks for versions that the mirror no longer has (404). An upgrade makes another image every day. An NCCL or
-cuDNN from apt that moves ahead is found before the one that torch brings.
+Nobody answers in a build: where a package brings others, apt asks and aborts. An update in a layer of its own is cached for
+months, and the install behind it then asks for versions that the mirror no longer has (404). An upgrade makes another image
+every day. An NCCL or cuDNN from apt that moves ahead is found before the one that torch brings.
 
 ## What to do
-`RUN apt-get update && apt-get install -y --no-install-recommends NAME=VERSION && rm -rf /var/lib/apt/lists/*`, in one RUN; a newer base
-image instead of an upgrade.
+`RUN apt-get update && apt-get install -y --no-install-recommends NAME=VERSION && rm -rf /var/lib/apt/lists/*`, in one RUN; a
+newer base image instead of an upgrade.
 
 ## Sources
 - https://docs.docker.com/build/building/best-practices/ (apt-get)
@@ -80,13 +80,14 @@ def command(sheet: Sheet, stage: Stage, one: Apt) -> Iterator[LineFinding]:
         )
     if one.verb not in {"install", "upgrade", "dist-upgrade"} or one.simulates:
         return
-    if not one.says_yes and not configured(stage, "Assume-Yes") and one.run.before != "|":
+    asks = bool(one.packages) or one.verb != "install"
+    if asks and not one.says_yes and not configured(stage, "Assume-Yes") and one.run.before != "|":
         yield said(
             sheet,
             one,
-            f"{one.program} {one.verb} asks before it goes on, and nobody answers in a build",
-            Severity.ERROR,
-            'Where a package brings others, apt asks "Do you want to continue?" and aborts.',
+            f"{one.program} {one.verb} without -y: it may ask, and nobody answers in a build",
+            Severity.WARNING,
+            'Where a package brings others that are not there yet, apt asks "Do you want to continue?" and aborts.',
             "Write:",
             f"{one.program} {one.verb} -y {' '.join(one.packages[:3])}".strip() + (" ..." if len(one.packages) > 3 else ""),  # noqa: PLR2004
         )
@@ -126,16 +127,14 @@ def updates(sheet: Sheet, stage: Stage, step: Step, found: list[Apt]) -> Iterato
                 one,
                 f"the apt-get update for this install is in another RUN (line {others[-1].run.line})",
                 Severity.WARNING,
-                "That layer is cached for as long as its line is unchanged; the versions in its lists are gone from the mirror by then (404).",
+                "That layer stays cached while its line is unchanged; the mirror no longer has the versions in its lists (404).",
                 "Write both in one RUN:",
-                f"RUN apt-get update && apt-get install -y --no-install-recommends {' '.join(named[:2])} ... && rm -rf /var/lib/apt/lists/*",
+                f"RUN apt-get update && apt-get install -y {' '.join(named[:2])} ... && rm -rf /var/lib/apt/lists/*",
             )
         return
 
 
-def said(  # noqa: PLR0913, PLR0917 - one argument a part of it
-    sheet: Sheet, one: Apt, title: str, severity: Severity, why: str, advice: str, write: str
-) -> LineFinding:
+def said(sheet: Sheet, one: Apt, title: str, severity: Severity, why: str, advice: str, write: str) -> LineFinding:
     """The finding."""
     return finding(
         sheet,

@@ -2,12 +2,12 @@
 
 ## What it checks
 RUN lines with `apt-get install`: whether the same RUN removes /var/lib/apt/lists (or has it on a cache mount), and whether
---no-install-recommends is given or configured. Stages from which others only copy files are left out: what they leave behind is
-in no image. Told as information.
+--no-install-recommends is given or configured. Stages from which others only copy files are left out: what they leave behind
+is in no image. Told as information.
 
 ## Why it breaks
-The package lists are 20 to 50 MB in each such layer, and a later `rm` cannot take them out again. They also differ from day to day, so
-that the layer is never the same twice. Recommended packages bring whole desktops and other CUDA parts.
+The package lists are 20 to 50 MB in each such layer, and a later `rm` cannot take them out again. They also differ from day
+to day, so that the layer is never the same twice. Recommended packages bring whole desktops and other CUDA parts.
 
 ## What to do
 `RUN apt-get update && apt-get install -y --no-install-recommends ... && rm -rf /var/lib/apt/lists/*`.
@@ -72,7 +72,9 @@ def removes(step: Step) -> bool:
     """Whether the RUN removes apt's lists itself."""
     for run in step.runs:
         name = run.argv[0].rsplit("/", 1)[-1]
-        if name in {"rm", "find"} and any(word.rstrip("/*").startswith(LISTS) or word.startswith("/var/lib/apt") for word in run.argv):
+        if name in {"rm", "find"} and any(
+            word.rstrip("/*").startswith(LISTS) or word.startswith("/var/lib/apt") for word in run.argv
+        ):
             return True
         if name == "apt-get" and "distclean" in run.argv:
             return True

@@ -1,13 +1,13 @@
 """A patch that is promised, and not applied.
 
 ## What it checks
-A .patch or .diff file that is copied into the image by name and that no later command names, no script that runs could apply and no
-pattern covers; `patch`, `git apply` and `git am` of a file that COPY should have brought and the build context does not have; and a patch, or an
-edit of site-packages with sed, whose failure nobody sees (`|| true`, a `;` behind it).
+A .patch or .diff file that is copied into the image by name and that no later command names, no script that runs could apply
+and no pattern covers; `patch`, `git apply` and `git am` of a file that COPY should have brought and the build context does
+not have; and a patch, or an edit of site-packages with sed, whose failure nobody sees (`|| true`, a `;` behind it).
 
 ## Why it breaks
-The image builds and lacks the repair that its author counts on. A patch stops to apply as soon as the package below it moves on; then
-`|| true` turns "Hunk FAILED" into silence, and the old fault shows up in a training run.
+The image builds and lacks the repair that its author counts on. A patch stops to apply as soon as the package below it moves
+on; then `|| true` turns "Hunk FAILED" into silence, and the old fault shows up in a training run.
 
 ## What to do
 Let it fail: `RUN git -C /opt/vllm apply /tmp/fix.patch`, or `patch -p1 < /tmp/fix.patch` joined by `&&`; remove a patch that
@@ -82,7 +82,10 @@ def used(sheet: Sheet, stage: Stage, step: Step, name: str) -> bool:
         text = " ".join((one.value, *one.flags, *(doc.body for doc in one.heredocs)))
         if name in text or re.search(r"\*\.?(?:patch|diff)\b|\*\.(?:patch|diff)|git\s+am\b|quilt|patches\b", text):
             return True
-        if one.keyword in {"COPY", "ADD"} and (one.flag("from") or "").lower() in {(stage.name or "-").lower(), str(stage.number)}:
+        if one.keyword in {"COPY", "ADD"} and (one.flag("from") or "").lower() in {
+            (stage.name or "-").lower(),
+            str(stage.number),
+        }:
             return True
         if one.keyword in {"CMD", "ENTRYPOINT"} or any(script(run) for run in after.runs):
             return True
@@ -98,10 +101,16 @@ def patches(run: Executed) -> bool:
     """Whether a command applies a patch, or edits an installed package."""
     words = run.argv
     if words[0] == "git":
-        return ("apply" in words or "am" in words) and not any(word in {"--check", "--stat", "--abort", "--numstat"} for word in words)
+        return ("apply" in words or "am" in words) and not any(
+            word in {"--check", "--stat", "--abort", "--numstat"} for word in words
+        )
     if words[0] == "patch":
         return "--dry-run" not in words and "--version" not in words
-    return words[0] == "sed" and any(word.startswith("-i") or word == "--in-place" for word in words) and bool(PACKAGES.search(" ".join(words)))
+    return (
+        words[0] == "sed"
+        and any(word.startswith("-i") or word == "--in-place" for word in words)
+        and bool(PACKAGES.search(" ".join(words)))
+    )
 
 
 def named(run: Executed) -> list[str]:

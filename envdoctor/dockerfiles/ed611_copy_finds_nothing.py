@@ -2,8 +2,9 @@
 
 ## What it checks
 Every source of COPY and ADD that is a path of the build context, and every source of a bind mount, with .dockerignore (or
-NAME.dockerignore) applied. The context is what --context says; else the folder of the Dockerfile or the nearest one above it, up to the root of
-the repository, in which the sources are found. Addresses, other stages, and paths with unknown variables are not judged.
+NAME.dockerignore) applied. The context is what --context says; else the folder of the Dockerfile or the nearest one above it,
+up to the root of the repository, in which the sources are found. Addresses, other stages, patterns, and
+paths with unknown variables are not judged; of what .gitignore names it is asked whether something makes it before the build.
 
 ## Why it breaks
 The build stops with "failed to calculate checksum ... not found" at that line, in a Dockerfile often after half an hour of

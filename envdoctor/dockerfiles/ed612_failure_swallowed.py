@@ -1,16 +1,17 @@
 """An install whose failure does not stop the build.
 
 ## What it checks
-pip, uv, conda and apt installs that are followed by `|| true`, `|| echo ...`, by `;` or a line end and another command without
-`set -e`, or by `| tee` without pipefail. A condition (`if pip install ...`), a second attempt (`pip install a || pip install b`) and
-a message with `exit 1` are none.
+pip, uv, conda and apt installs that are followed by `|| true`, `|| echo ...`, by `;` or a line end and another command
+without `set -e`, or by `| tee` without pipefail. A condition (`if pip install ...`), a second attempt (`pip install a || pip
+install b`) and a message with `exit 1` are none.
 
 ## Why it breaks
-The status of a RUN is that of its last command. The image is built, tagged and pushed without the package, and the failure shows
-as an ImportError on a node that costs money by the hour. The body of a here-document runs without `set -e` too.
+The status of a RUN is that of its last command. The image is built, tagged and pushed without the package, and the failure
+shows as an ImportError on a node that costs money by the hour. The body of a here-document runs without `set -e` too.
 
 ## What to do
-Join the commands by `&&`, begin a here-document with `set -e`, and use `SHELL ["/bin/bash", "-o", "pipefail", "-c"]` where pipes are.
+Join the commands by `&&`, begin a here-document with `set -e`, and use `SHELL ["/bin/bash", "-o", "pipefail", "-c"]` where
+pipes are.
 
 ## Sources
 - https://docs.docker.com/build/building/best-practices/ (using pipes)
@@ -56,7 +57,7 @@ def check(sheet: Sheet) -> Iterator[LineFinding]:
                 cause=CAUSE,
                 line=run.line,
                 title=f"a failing {what} does not stop the build: {how}",
-                severity=Severity.WARNING,
+                severity=Severity.WARNING if install is not None else Severity.INFO,
                 why="The image is built without the package, and the failure shows as an ImportError when it runs.",
                 advice="Join the commands by &&, or begin with set -e.",
                 sources=SOURCES,

@@ -4,8 +4,9 @@
 pip, uv and conda installs in which `>`, `>=` or `<` of a requirement stands without quotes.
 
 ## Why it breaks
-For the shell, `pip install numpy>=1.26` is `pip install numpy` with its output in a file named `=1.26`: the range is lost, the newest
-release is installed, and the log of the install is gone. `torch<2.8` reads a file named 2.8, and the command fails.
+For the shell, `pip install numpy>=1.26` is `pip install numpy` with its output in a file named `=1.26`: the range is lost,
+the newest release is installed, and the log of the install is gone. `torch<2.8` reads a file named 2.8, and the command
+fails.
 
 ## What to do
 Quote each requirement: `pip install "numpy>=1.26"`.
@@ -44,7 +45,7 @@ def check(sheet: Sheet) -> Iterator[LineFinding]:
                 sheet,
                 code=CODE,
                 cause=CAUSE,
-                line=placed.install.run.line,
+                line=sheet.line_of(placed.step, placed.install.run.line, f"{operator}{target}"),
                 title=f'"{operator}{target}" is a redirection for the shell, not a version range',
                 severity=Severity.ERROR if operator == "<" else Severity.WARNING,
                 why=(

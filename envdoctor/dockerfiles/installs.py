@@ -26,7 +26,20 @@ CONDAS = ("conda", "mamba", "micromamba")
 ARCHIVES = (".whl", ".tar.gz", ".zip", ".tgz", ".tar.bz2")
 _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)[ \t]*(\[[^\]]*\])?[ \t]*([^;#]*)")
 _WHEEL = re.compile(r"([A-Za-z0-9_.]+)-([^-/]+)(?:-[^-/]+)?-[^-/]+-[^-/]+-[^-/]+\.whl")
-CONDA_VALUES = ("-n", "--name", "-p", "--prefix", "-c", "--channel", "-f", "--file", "--solver", "--repodata-fn", "-r", "--root-prefix")
+CONDA_VALUES = (
+    "-n",
+    "--name",
+    "-p",
+    "--prefix",
+    "-c",
+    "--channel",
+    "-f",
+    "--file",
+    "--solver",
+    "--repodata-fn",
+    "-r",
+    "--root-prefix",
+)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +123,9 @@ def installs(run: Executed, takes: Mapping[str, Mapping[str, bool]]) -> Install 
         return _conda(run, where, rest)
     options, words = _options(rest, takes.get(tool, {}))
     names = dict(options)
-    constraints = [value for name, value in options if name in {"-c", "--constraint", "--constraints", "--overrides", "--override"}]
+    constraints = [
+        value for name, value in options if name in {"-c", "--constraint", "--constraints", "--overrides", "--override"}
+    ]
     constraints += [run.env[name] for name in ("PIP_CONSTRAINT", "UV_CONSTRAINT", "UV_OVERRIDE") if run.env.get(name)]
     wanted = [wanted_from(word) for word in words if word and not word.startswith("-")]
     wanted += [wanted_from(value) for name, value in options if name in {"-e", "--editable"} and value]
@@ -208,7 +223,11 @@ def wanted_from(text: str) -> Wanted:
         return Wanted(text=word, kind="vcs", name=normalized(egg[1]) if egg else "", url=word)
     if "://" in word:
         return Wanted(text=word, kind="url", name=_wheel_name(word), url=word)
-    if word.startswith((".", "/", "~", "file:")) or word.split("[")[0].endswith(ARCHIVES) or ("/" in word and "$" not in word[:1]):
+    if (
+        word.startswith((".", "/", "~", "file:"))
+        or word.split("[")[0].endswith(ARCHIVES)
+        or ("/" in word and "$" not in word[:1])
+    ):
         return Wanted(text=word, kind="path", name=_wheel_name(word), url=word)
     found = _NAMED.match(word)
     if found is None or word.startswith("$"):
@@ -217,7 +236,7 @@ def wanted_from(text: str) -> Wanted:
 
 
 def _wheel_name(address: str) -> str:
-    wheel = _WHEEL.fullmatch(posixpath.basename(address.split("#")[0]))
+    wheel = _WHEEL.fullmatch(posixpath.basename(address.split("#", maxsplit=1)[0]))
     return normalized(wheel[1]) if wheel else ""
 
 
@@ -229,7 +248,11 @@ def _conda(run: Executed, where: str, words: list[str]) -> Install:
         bare = word.split("::")[-1]
         name, mark, version = re.sub(r"(==|>=|<=|!=|=|>|<| )", r" \1", bare, count=1).partition(" ")
         spec = version.strip()
-        wanted.append(Wanted(text=word, kind="named", name=normalized(name), spec=f"=={spec.lstrip('=')}" if mark and spec[:1] == "=" else spec))
+        wanted.append(
+            Wanted(
+                text=word, kind="named", name=normalized(name), spec=f"=={spec.lstrip('=')}" if mark and spec[:1] == "=" else spec
+            )
+        )
     names = dict(options)
     place = f"conda {names.get('-n') or names.get('--name') or names.get('-p') or names.get('--prefix') or where}"
     files = tuple(value for name, value in options if name in {"-f", "--file"} and value)

@@ -106,7 +106,9 @@ def read(path: str) -> tuple[str, bytes]:
     try:
         return path, read_file(path, MAX_BYTES + 1)
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}", "Name a Dockerfile, a folder that has one, or - for standard input.") from error
+        raise UserError(
+            f"{path} cannot be read: {error.strerror}", "Name a Dockerfile, a folder that has one, or - for standard input."
+        ) from error
 
 
 def exit_code(linted: Collection[Linted], *, fail_on: Severity, strict: bool) -> int:

@@ -18,7 +18,26 @@ MAX_INSTRUCTIONS = 5000
 WITH_HEREDOC = ("RUN", "COPY", "ADD")
 WITH_JSON = ("RUN", "CMD", "ENTRYPOINT", "SHELL", "COPY", "ADD", "VOLUME")
 KNOWN = frozenset(
-    "FROM RUN CMD LABEL EXPOSE ENV ADD COPY ENTRYPOINT VOLUME USER WORKDIR ARG ONBUILD STOPSIGNAL HEALTHCHECK SHELL MAINTAINER".split()
+    [
+        "FROM",
+        "RUN",
+        "CMD",
+        "LABEL",
+        "EXPOSE",
+        "ENV",
+        "ADD",
+        "COPY",
+        "ENTRYPOINT",
+        "VOLUME",
+        "USER",
+        "WORKDIR",
+        "ARG",
+        "ONBUILD",
+        "STOPSIGNAL",
+        "HEALTHCHECK",
+        "SHELL",
+        "MAINTAINER",
+    ]
 )
 _DIRECTIVE = re.compile(r"#[ \t]*(syntax|escape|check)[ \t]*=[ \t]*(.*)", re.IGNORECASE)
 _HEREDOC = re.compile(r"[0-9]*<<(-?)[ \t]*(?:\"([^\"\s]+)\"|'([^'\s]+)'|([^\s<>|&;\"'()]+))")
@@ -64,12 +83,12 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True):
         return self.starts[max(index, 0)][1] if self.starts else self.line
 
     def flag(self, name: str) -> str | None:
-        """The value of a flag, None where it is not there: flag("from")."""
+        """The value of a flag like "from"; None where it is not there."""
         values = self.flags_of(name)
         return values[-1] if values else None
 
     def flags_of(self, name: str) -> list[str]:
-        """The values of a flag that may be given more than once."""
+        """Every value given to a flag."""
         return [flag.partition("=")[2] for flag in self.flags if flag.partition("=")[0] == f"--{name}"]
 
 
@@ -235,7 +254,7 @@ def _shifts(value: str, at: int) -> bool:
 
 def _flags(whole: str, at: int) -> tuple[int, tuple[str, ...]]:
     """Where the value begins, and the flags before it."""
-    found = []
+    found: list[str] = []
     while True:
         while at < len(whole) and whole[at] in " \t":
             at += 1

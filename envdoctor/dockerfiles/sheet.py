@@ -82,7 +82,9 @@ class Sheet:
     @cached_property
     def installs(self) -> list[Placed]:
         """Every install command, in the order of the file."""
-        takes = {tool: {name: row.takes_value for name, row in rows.items()} for tool, rows in self.options.items()}
+        # an option that the tool does not have is read as the other one would: it is judged by ED606, not taken for a package
+        every = {name: row.takes_value for rows in self.options.values() for name, row in rows.items() if name.startswith("--")}
+        takes = {tool: {**every, **{name: row.takes_value for name, row in rows.items()}} for tool, rows in self.options.items()}
         found = []
         for stage, step, run in self.dockerfile.executed():
             install = installs(run, takes)
@@ -99,6 +101,14 @@ class Sheet:
         """A line as written, cut where it is very long."""
         text = self.dockerfile.text.line(line)
         return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+
+    def line_of(self, step: Step, line: int, *needles: str) -> int:
+        """The line of a continued instruction that has one of the texts, ``line`` if none has; the first text counts most."""
+        for needle in needles:
+            for number in range(line, step.instruction.end + 1):
+                if needle and needle in self.dockerfile.text.line(number):
+                    return number
+        return line
 
     def seen(self, line: int) -> Evidence:
         """A line as evidence."""
@@ -134,7 +144,8 @@ class Sheet:
     def requirements(self, placed: Placed) -> Iterator[Requirement]:
         """What an install asks for, its requirements files included as far as they are in the context."""
         for wanted in placed.install.wanted:
-            yield Requirement(wanted, None, placed.install.run.line, hashed=False)
+            line = self.line_of(placed.step, placed.install.run.line, wanted.text, wanted.url, wanted.text.split("=")[0])
+            yield Requirement(wanted, None, line, hashed=False)
         for file in placed.install.files:
             yield from self.file(placed, file)
 
@@ -163,7 +174,7 @@ class Sheet:
                     yield Requirement(wanted_from(clean), path, number, "--hash" in line)
 
 
-def _origin(full: str, source: str, into: str, is_folder: bool, context: Context | None) -> str | None:  # noqa: FBT001
+def _origin(full: str, source: str, into: str, is_folder: bool, context: Context | None) -> str | None:
     """Which file of the context ``full`` is, if ``COPY source into`` brought it."""
     clean = posixpath.normpath(source.lstrip("/"))
     if "$" in source or "://" in source or any(mark in clean for mark in "*?["):

@@ -87,9 +87,7 @@ class _Splitter:
             elif char in "()":
                 self._end(";")
                 self.at += 1
-            elif self._separator():
-                continue
-            elif self._redirect():
+            elif self._separator() or self._redirect():
                 continue
             else:
                 self._take_word()
@@ -126,7 +124,9 @@ class _Splitter:
         self.at = found.end()
         while self.at < len(self.text) and self.text[self.at] in " \t":
             self.at += 1
-        target = self._word() if self.at < len(self.text) and self.text[self.at] not in "\n;|()" else Word("", self.at, True)
+        target = (
+            self._word() if self.at < len(self.text) and self.text[self.at] not in "\n;|()" else Word("", self.at, plain=True)
+        )
         self.redirects.append((found.group().lstrip("0123456789&"), target.text))
         return True
 

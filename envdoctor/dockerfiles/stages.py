@@ -193,6 +193,7 @@ class _Runner:
         self.env = dict(scope)
         self.cwd = cwd
         self.activated = ""
+        self.left: list[str] = []
         self.pipefail = "pipefail" in shell
         self.stops = any(flag.startswith("-") and "e" in flag.lstrip("-") and flag.lstrip("-").isalpha() for flag in shell[1:-1])
 
@@ -203,6 +204,9 @@ class _Runner:
             return
         bodies = [doc for doc in one.heredocs if self._is_script(doc.body)]
         if one.heredocs and bodies:
+            for word in self._line_words()[1:]:  # bash -exo pipefail <<EOF
+                self.stops = self.stops or (word.startswith("-") and "e" in word)
+                self.pipefail = self.pipefail or word == "pipefail"
             for doc in bodies:
                 yield from self._text(doc.body, doc.line, 0)
             return
@@ -210,10 +214,16 @@ class _Runner:
 
     def _is_script(self, body: str) -> bool:
         """Whether the here-document of this RUN is what the shell runs: nothing but it on the line, or a shell before it."""
-        rest = re.sub(r"[0-9]*<<-?\s*\S+", " ", self.one.value).split()
+        rest = self._line_words()
         if body.startswith("#!"):
             return any(shell in body.split("\n", 1)[0] for shell in SHELLS)
-        return not rest or (posixpath.basename(rest[0]) in SHELLS and all(word.startswith("-") for word in rest[1:]))
+        return not rest or (
+            posixpath.basename(rest[0]) in SHELLS and all(word.startswith("-") or word == "pipefail" for word in rest[1:])
+        )
+
+    def _line_words(self) -> list[str]:
+        """The words of the instruction beside its here-documents."""
+        return re.sub(r"[0-9]*<<-?\s*\S+", " ", self.one.value).split()
 
     def _argv(self, words: tuple[str, ...]) -> Iterator[Executed]:
         if len(words) > 2 and posixpath.basename(words[0]) in SHELLS and words[1].startswith("-") and words[1].endswith("c"):  # noqa: PLR2004
@@ -231,7 +241,10 @@ class _Runner:
                 offset = base + command.words[-1].offset
                 yield from self._text(inner, line if line is None else at, depth + 1, offset)
                 continue
-            sets = {name.removesuffix("+"): expand(value, self.env) for name, _, value in (one.partition("=") for one in command.assigns)}
+            sets = {
+                name.removesuffix("+"): expand(value, self.env)
+                for name, _, value in (one.partition("=") for one in command.assigns)
+            }
             if argv:
                 yield Executed(
                     argv=argv,
@@ -272,15 +285,28 @@ class _Runner:
                     self.env[variable] = value
         elif name in {"for", "read"} and len(argv) > 1:
             self.env.pop(argv[1], None)
-        elif name == "cd" and len(argv) > 1:
+        elif name in {"cd", "pushd", "popd"}:
+            self._move(name, argv)
+        elif name == "set":
+            self.stops = self.stops or any(word.startswith("-") and "e" in word for word in argv[1:])
+            self.stops = self.stops and "+e" not in argv
+            self.pipefail = self.pipefail or "pipefail" in argv
+        else:
+            self._enter(name, argv)
+
+    def _move(self, name: str, argv: tuple[str, ...]) -> None:
+        if name == "popd":
+            self.cwd = self.left.pop() if self.left else self.cwd
+        elif len(argv) > 1:
+            self.left += [self.cwd] if name == "pushd" else []
             self.cwd = posixpath.normpath(posixpath.join(self.cwd, argv[1]))
-        elif name in {"source", "."} and len(argv) > 1 and "activate" in argv[1]:
+
+    def _enter(self, name: str, argv: tuple[str, ...]) -> None:
+        """A virtual environment or conda environment that is entered."""
+        if name in {"source", "."} and len(argv) > 1 and "activate" in argv[1]:
             self.activated = argv[1]
         elif name in {"conda", "mamba", "micromamba"} and argv[1:2] == ("activate",):
             self.activated = " ".join(argv)
-        elif name == "set":
-            self.stops = self.stops or any(word.startswith("-") and "e" in word for word in argv[1:])
-            self.pipefail = self.pipefail or "pipefail" in argv
 
 
 def _shell_text(argv: tuple[str, ...]) -> str | None:
