@@ -25,6 +25,7 @@ from envdoctor.rows import (
     ForwardCompatibility,
     GpuProduct,
     ImageSize,
+    InstallerOption,
     Manifest,
     NcclFact,
     Package,
@@ -136,6 +137,9 @@ class Matrix:
     def image_sizes(self) -> tuple[ImageSize, ...]:
         """How large the images of others are, by name."""
         return self._rows("tables/image_sizes.jsonl", ImageSize)
+    def installer_options(self) -> tuple[InstallerOption, ...]:
+        """The options that pip and uv really have."""
+        return self._rows("tables/installer_options.jsonl", InstallerOption)
 
     def runs(self) -> tuple[Run, ...]:
         """Stacks that were really run."""

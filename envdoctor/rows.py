@@ -150,6 +150,17 @@ class ImageSize(Sourced, frozen=True):
             must_be_a_day(self.said)
         if self.compressed_bytes is None and self.unpacked_bytes is None:
             raise ValueError("a size without a size")
+class InstallerOption(Sourced, frozen=True):
+    """An option of an installer, as its own parser knows it; one that no row names was in none of the releases asked."""
+
+    tool: Literal["pip install", "uv pip install", "uv sync"]
+    option: str
+    takes_value: bool
+    refused: bool
+    """Whether it is known only to be refused: uv's --user says that it is unsupported."""
+    first: str
+    """The oldest and the newest release of those asked that have it."""
+    last: str
 
 
 class Run(Sourced, frozen=True):

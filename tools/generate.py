@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from envdoctor import dockerfiles
 from envdoctor.examine import Wishes, examine
 from envdoctor.facts import Facts, decode
 from envdoctor.images.manifest import Manifest
@@ -31,8 +32,10 @@ SECONDS = 0.51
 def generated() -> dict[str, str]:
     """Path below the repository's root -> content."""
     rules = all_rules()
-    files = {f"docs/rules/{rule.CODE}.md": page(rule) for rule in rules}
+    lints = dockerfiles.all_rules()
+    files = {f"docs/rules/{rule.CODE}.md": page(rule) for rule in (*rules, *lints)}
     rows = "".join(f"| [{rule.CODE}]({rule.CODE}.md) | {rule.JOINT.value} | {title(rule)} | `{rule.CAUSE}` |\n" for rule in rules)
+    rows += "".join(f"| [{rule.CODE}]({rule.CODE}.md) | image | {title(rule)} | `{rule.CAUSE}` |\n" for rule in lints)
     files["docs/rules/README.md"] = (
         "# Rules\n\nGenerated from the rules' docstrings by `make docs`; `envdoctor explain CODE` prints the same pages.\n\n"
         "| code | joint | finds | usual cause |\n|---|---|---|---|\n" + rows
