@@ -250,7 +250,7 @@ def test_an_image_for_another_architecture_is_judged_from_outside(outside: Playe
 @pytest.mark.parametrize(
     ("ran", "says", "broken"),
     [
-        (UserError('exec: "python3": executable file not found in $PATH', ""), "did not start: exec", False),
+        (UserError('exec: "python3": executable file not found in $PATH', ""), "not run: exec", False),
         (Ran(1, b"", b"envdoctor: too old 3.6\n"), "is Python 3.6, too old for the probe", False),
         (Ran(137, b"", b""), "was killed (exit status 137)", False),
         (Ran(1, b"", b"Traceback (most recent call last):\nAttributeError: memfd_create\n"), "failed under its python3", False),

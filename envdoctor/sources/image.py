@@ -157,7 +157,7 @@ def _in_container(engine: Engine, reference: str, asked: Mapping[str, str]) -> b
             max_bytes=MAX_DOCUMENT_BYTES,
         )
     except UserError as error:
-        return NotRun(f"not run, since a container with {program} did not start: {error.what}")
+        return NotRun(f"not run: {error.what}")
     if ran.out.endswith(b"}\n"):
         return ran.out
     said = [line for line in ran.err[-MAX_SAID:].decode("utf-8", "replace").splitlines() if line.strip()]

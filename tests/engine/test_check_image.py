@@ -121,7 +121,8 @@ def test_an_image_without_a_python_says_so_and_leaves_no_container(engine: Engin
 def test_an_image_that_the_engine_does_not_have_is_refused_with_the_way_to_get_it() -> None:
     with pytest.raises(UserError) as caught:
         facts("envdoctor-test/nosuch:1")
-    assert "docker pull envdoctor-test/nosuch:1" in caught.value.hint
+    assert "envdoctor-test/nosuch:1" in caught.value.what
+    assert "docker pull" in caught.value.hint
 
 
 def test_the_page_of_the_command(reference: str) -> None:
