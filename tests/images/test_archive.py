@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from envdoctor.errors import UserError
-from envdoctor.images import archive
+from envdoctor.images import archive, unpacked
 from tests.images.layouts import AMD64, DATA, INDEX, MANIFEST, Layout, digest, entry, tar
 
 if TYPE_CHECKING:
@@ -65,6 +67,15 @@ def test_zstd_is_refused_with_what_to_do_where_this_python_cannot_unpack_it() ->
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="Python reads zstd from 3.14 on")
 def test_zstd_is_unpacked_where_this_python_can() -> None:
     assert archive.read(real("zstd"), unpack=True).unpacked_bytes == 5120
+
+
+def test_a_decompressor_with_the_interface_of_zstd_is_driven_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one of bz2 has the same interface and is in every Python."""
+    monkeypatch.setattr(unpacked, "ZSTD", b"BZh9")
+    monkeypatch.setattr(unpacked, "MAX_PIECE", 1000)
+    monkeypatch.setitem(sys.modules, "compression.zstd", SimpleNamespace(ZstdDecompressor=bz2.BZ2Decompressor))
+    layout = Layout(SECOND * 3, pack=lambda body: bz2.compress(body[:5000]) + bz2.compress(body[5000:]))
+    assert archive.read(layout.write(tmp_path / "x.tar"), unpack=True).unpacked_bytes == len(SECOND * 3)
 
 
 @pytest.mark.parametrize(
