@@ -29,7 +29,7 @@ def real(first: str, second: str) -> list[str]:
 def layers(
     first: list[tuple[tarfile.TarInfo, bytes]], second: list[tuple[tarfile.TarInfo, bytes]]
 ) -> list[tuple[str | None, str]]:
-    return [tuple(one) for one in compared(contents(Bytes(tar(*first))), contents(Bytes(tar(*second))))]
+    return [(one.path, one.what) for one in compared(contents(Bytes(tar(*first))), contents(Bytes(tar(*second))))]
 
 
 # --- what BuildKit has written

@@ -124,6 +124,47 @@ def test_a_layer_of_another_size_than_its_manifest_says_is_refused(tmp_path: Pat
     refused(layout.remade().write(tmp_path / "x.tar"), "another size than its manifest says", verify=False)
 
 
+def test_indexes_that_multiply_are_looked_at_once(tmp_path: Path) -> None:
+    layout = Layout(FIRST)
+    for _ in range(archive.MAX_DEPTH):
+        layout.index = {"manifests": [layout.described(layout.index, INDEX)] * 200}  # 200 ** 4 ways to the image
+    assert archive.read(layout.write(tmp_path / "x.tar")).layers
+
+
+def test_a_layer_that_is_named_a_hundred_times_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = []
+    real = archive.Opened.measure
+
+    def counted(tar: archive.Opened, digest: str, diff_id: str) -> int:
+        measured.append(digest)
+        return real(tar, digest, diff_id)
+
+    monkeypatch.setattr(archive.Opened, "measure", counted)
+    found = archive.read(Layout(*[FIRST] * 100).write(tmp_path / "x.tar"), unpack=True)
+    assert len(measured) == 1
+    assert found.unpacked_bytes == 100 * len(FIRST)
+
+
+def test_more_layers_than_any_image_has_are_refused(tmp_path: Path) -> None:
+    refused(Layout(*[FIRST] * (archive.MAX_LAYERS + 1)).write(tmp_path / "x.tar"), "more than 1000 layers")
+
+
+def test_an_interrupt_ends_the_threads_that_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(tar: archive.Opened, digest: str, diff_id: str) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(archive.Opened, "measure", interrupted)
+    path = Layout(FIRST).write(tmp_path / "x.tar")
+    digest = archive.read(path).layers[0].digest
+    with archive.opened(path) as tar_file:
+        tar_file.verify(digest)
+        with pytest.raises(KeyboardInterrupt):
+            archive.described(tar_file, verify=False, unpack=True)
+        assert tar_file.stopped
+        with pytest.raises(UserError):  # a thread that was still at it comes to its end at once, without an answer
+            tar_file.verify(digest)
+
+
 def test_a_document_larger_than_any_is_not_taken_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_JSON", 100)
     refused(Layout(FIRST).write(tmp_path / "x.tar"), "index.json has .* bytes; no such document is that large")
