@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -29,6 +30,10 @@ MAX_LAYERS = 1000
 AT_ONCE = 4
 HINT = "Make it again: docker buildx build -o type=oci,dest=IMAGE.tar ..."
 ATTESTATION = "vnd.docker.reference.type"
+MAX_INSTRUCTION = 4096
+"""Characters of one instruction that are looked at for people."""
+_SHELL = re.compile(r"^(?:RUN )?(?:\|\d+ (?:.*? )??)?/bin/(?:ba)?sh -c (?!#\(nop\))")
+_BEFOREHAND = re.compile(r"if \[ [^;]*\]; then [^;]*; fi|export .*|set -.*")
 T = TypeVar("T")
 
 Digest = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -48,6 +53,11 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """Of its tar; None where nobody asked for it to be unpacked."""
     created_by: str
     """The instruction that made it, as its history tells; empty where it tells nothing."""
+
+    @property
+    def instruction(self) -> str:
+        """The instruction for people: see :func:`instruction`."""
+        return instruction(self.created_by)
 
 
 class Archive(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +130,20 @@ class _History(msgspec.Struct, frozen=True):
 class _Config(msgspec.Struct, frozen=True):
     rootfs: _RootFs
     history: tuple[_History, ...] | None = None
+
+
+def instruction(created_by: str) -> str:
+    """An instruction as history has it, without what is the same in many: the shell, build arguments, certificates, exports.
+
+    Build arguments are left out for another reason too: they are what somebody has passed, and nobody's business.
+    """
+    said = _SHELL.sub("RUN ", " ".join(created_by[:MAX_INSTRUCTION].split())).removesuffix(" # buildkit")
+    if not said.startswith("RUN "):
+        return said
+    commands = said.removeprefix("RUN ").split(" && ")
+    while len(commands) > 1 and _BEFOREHAND.fullmatch(commands[0]):
+        del commands[0]
+    return "RUN " + " && ".join(commands)
 
 
 class Opened:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from envdoctor.errors import UserError
-from envdoctor.images.archive import HINT, described, opened
+from envdoctor.images.archive import HINT, described, instruction, opened
 from envdoctor.images.layer_diff import Said, compared
 from envdoctor.images.tape import BadTar, contents
 from envdoctor.images.unpacked import Ahead, Unreadable
@@ -47,7 +47,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def _by(created_by: str) -> str:
-    said = " ".join(created_by.replace("/bin/sh -c ", "").removesuffix("# buildkit").split())
+    said = instruction(created_by)
     if not said:
         return ""
     return f" ({said[: MAX_CREATED_BY - 3]}...)" if len(said) > MAX_CREATED_BY else f" ({said})"

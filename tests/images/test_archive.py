@@ -141,3 +141,25 @@ def test_annotations_of_the_manifest_are_kept(tmp_path: Path) -> None:
     layout = Layout(FIRST)
     layout.manifest["annotations"] = {"org.example": "yes"}
     assert archive.read(layout.remade().write(tmp_path / "x.tar")).annotations == {"org.example": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("created_by", "said"),
+    [
+        ("COPY a /etc/a # buildkit", "COPY a /etc/a"),
+        ("RUN /bin/sh -c apt-get update && apt-get install x # buildkit", "RUN apt-get update && apt-get install x"),
+        ("RUN /bin/sh -c if [ -f /run/ca ]; then export A=/run/ca; fi && export B=c && make it # buildkit", "RUN make it"),
+        ("RUN |2 TOKEN=abc NAME=x y /bin/sh -c echo $NAME # buildkit", "RUN echo $NAME"),
+        ("/bin/sh -c echo   old", "RUN echo old"),
+        ("/bin/sh -c #(nop) ADD file:abc in / ", "/bin/sh -c #(nop) ADD file:abc in /"),
+        ("RUN /bin/sh -c export A=b # buildkit", "RUN export A=b"),
+        ("", ""),
+    ],
+)
+def test_an_instruction_is_told_without_what_is_the_same_in_many(created_by: str, said: str) -> None:
+    assert archive.instruction(created_by) == said
+
+
+@pytest.mark.parametrize("name", ["one", "other", "docker"])
+def test_the_layers_of_an_archive_tell_their_instruction(name: str) -> None:
+    assert [one.instruction for one in archive.read(real(name)).layers] == ["COPY a /etc/a", "COPY b /etc/b"]

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -163,6 +164,13 @@ def test_an_interrupt_ends_the_threads_that_read(tmp_path: Path, monkeypatch: py
         assert tar_file.stopped
         with pytest.raises(UserError):  # a thread that was still at it comes to its end at once, without an answer
             tar_file.verify(digest)
+
+
+@pytest.mark.parametrize("text", ["|1 " + "a=" * 1_000_000, "export a && " * 300_000, "if [ " + "]" * 1_000_000, " " * 4_000_000])
+def test_an_instruction_without_end_costs_no_time(text: str) -> None:
+    started = time.monotonic()
+    archive.instruction(f"RUN {text}")
+    assert time.monotonic() - started < 1
 
 
 def test_a_document_larger_than_any_is_not_taken_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
