@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -24,9 +25,15 @@ MAX_JSON = 4 * 1024 * 1024
 MAX_ENTRIES = 10_000
 MAX_DEPTH = 4
 """Of indexes in indexes."""
+MAX_LAYERS = 1000
+"""No engine starts an image of more than 500."""
 AT_ONCE = 4
 HINT = "Make it again: docker buildx build -o type=oci,dest=IMAGE.tar ..."
 ATTESTATION = "vnd.docker.reference.type"
+MAX_INSTRUCTION = 4096
+"""Characters of one instruction that are looked at for people."""
+_SHELL = re.compile(r"^(?:RUN )?(?:\|\d+ (?:.*? )??)?/bin/(?:ba)?sh -c (?!#\(nop\))")
+_BEFOREHAND = re.compile(r"if \[ [^;]*\]; then [^;]*; fi|export .*|set -.*")
 T = TypeVar("T")
 
 Digest = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -46,6 +53,11 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """Of its tar; None where nobody asked for it to be unpacked."""
     created_by: str
     """The instruction that made it, as its history tells; empty where it tells nothing."""
+
+    @property
+    def instruction(self) -> str:
+        """The instruction for people: see :func:`instruction`."""
+        return instruction(self.created_by)
 
 
 class Archive(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +132,20 @@ class _Config(msgspec.Struct, frozen=True):
     history: tuple[_History, ...] | None = None
 
 
+def instruction(created_by: str) -> str:
+    """An instruction as history has it, without what is the same in many: the shell, build arguments, certificates, exports.
+
+    Build arguments are left out for another reason too: they are what somebody has passed, and nobody's business.
+    """
+    said = _SHELL.sub("RUN ", " ".join(created_by[:MAX_INSTRUCTION].split())).removesuffix(" # buildkit")
+    if not said.startswith("RUN "):
+        return said
+    commands = said.removeprefix("RUN ").split(" && ")
+    while len(commands) > 1 and _BEFOREHAND.fullmatch(commands[0]):
+        del commands[0]
+    return "RUN " + " && ".join(commands)
+
+
 class Opened:
     """An archive that is open: where each of its blobs lies. For those who need the bytes of layers."""
 
@@ -128,6 +154,8 @@ class Opened:
         self.handle = handle
         self.files = files
         """Name -> offset and size."""
+        self.stopped = False
+        """Set where nobody waits for an answer any more: threads that read this archive come to their end."""
 
     def blob(self, digest: str) -> tuple[int, int]:
         """Where a blob lies. Raises UserError: it is not there."""
@@ -173,7 +201,7 @@ class Opened:
         """Hash a blob. Raises UserError: its bytes are others than its name says."""
         offset, left = self.blob(digest)
         found = hashlib.sha256()
-        while left:
+        while left and not self.stopped:
             piece = os.pread(self.handle, min(left, CHUNK), offset)
             if not piece:
                 raise UserError(f"{self.path} is cut off", HINT)
@@ -188,7 +216,7 @@ class Opened:
             found = hashlib.sha256()
             size = 0
             try:
-                while piece := stream.read(CHUNK):
+                while not self.stopped and (piece := stream.read(CHUNK)):
                     found.update(piece)
                     size += len(piece)
             except Unreadable as error:
@@ -282,28 +310,42 @@ def described(tar: Opened, *, verify: bool, unpack: bool) -> Archive:
     _, manifest = tar.document(chosen, _Manifest)
     body, config = tar.document(manifest.config, _Config)
     diff_ids = config.rootfs.diff_ids
+    if len(diff_ids) > MAX_LAYERS:
+        raise UserError(f"{tar.path} has more than {MAX_LAYERS} layers; no image has so many", HINT)
     if len(diff_ids) != len(manifest.layers):
         said = f"{plural(len(manifest.layers), 'layer')}, but its config speaks of {len(diff_ids)}"
         raise UserError(f"{tar.path} contradicts itself: its manifest has {said}", HINT)
     for one in manifest.layers:
         if tar.blob(one.digest)[1] != one.size:
             raise UserError(f"{tar.path} is damaged: {one.digest} has another size than its manifest says", HINT)
-    sizes: list[int | None] = [None] * len(diff_ids)
-    with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
-        if verify:
-            list(pool.map(tar.verify, dict.fromkeys(one.digest for one in manifest.layers)))
-        if unpack:
-            sizes = list(pool.map(tar.measure, (one.digest for one in manifest.layers), diff_ids))
+    sizes = _worked_through(tar, manifest, diff_ids, verify=verify, unpack=unpack)
     return Archive(
         digest=chosen.digest,
         config_digest=manifest.config.digest,
         layers=tuple(
-            Layer(digest=one.digest, diff_id=diff_id, size_bytes=one.size, unpacked_bytes=size, created_by=made)
-            for one, diff_id, size, made in zip(manifest.layers, diff_ids, sizes, _made(config), strict=True)
+            Layer(digest=one.digest, diff_id=diff_id, size_bytes=one.size, unpacked_bytes=sizes.get(one.digest), created_by=made)
+            for one, diff_id, made in zip(manifest.layers, diff_ids, _made(config), strict=True)
         ),
         config=tar.decoded(body, dict[str, Any], "its config"),
         annotations=manifest.annotations or {},
     )
+
+
+def _worked_through(tar: Opened, manifest: _Manifest, diff_ids: tuple[str, ...], *, verify: bool, unpack: bool) -> dict[str, int]:
+    """Hash and unpack the layers, as asked for, several at once; gives the unpacked sizes by digest. Raises UserError."""
+    digests = [one.digest for one in manifest.layers]
+    pairs = dict.fromkeys(zip(digests, diff_ids, strict=True))  # one that is there twice is unpacked once
+    with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
+        try:
+            if verify:
+                list(pool.map(tar.verify, dict.fromkeys(digests)))
+            if unpack:
+                sizes = pool.map(lambda pair: tar.measure(*pair), pairs)
+                return {digest: size for (digest, _), size in zip(pairs, sizes, strict=True)}
+        except BaseException:
+            tar.stopped = True
+            raise
+    return {}
 
 
 def _made(config: _Config) -> tuple[str, ...]:
@@ -315,26 +357,25 @@ def _made(config: _Config) -> tuple[str, ...]:
 
 def _platform_manifest(tar: Opened) -> _Descriptor:
     """The one image in it. Raises UserError: there is none, or several."""
-    found: dict[str, _Descriptor] = {}
-    for one in _manifests(tar, tar.index(), 0):
-        found.setdefault(one.digest, one)
+    found = list(_manifests(tar, tar.index(), 0, set()))
     if not found:
         raise UserError(f"{tar.path} holds no image", HINT)
     if len(found) > 1:
-        kinds = harmless(", ".join(sorted(str(one.platform or "no platform") for one in found.values())[:8]))
+        kinds = harmless(", ".join(sorted(str(one.platform or "no platform") for one in found)[:8]))
         hint = "Build it for one: docker buildx build --platform linux/amd64 ..."
         raise UserError(f"{tar.path} holds {len(found)} images ({kinds})", hint)
-    return next(iter(found.values()))
+    return found[0]
 
 
-def _manifests(tar: Opened, index: _Index, depth: int) -> Iterator[_Descriptor]:
-    """The manifests of images, however deep; attestations are none."""
+def _manifests(tar: Opened, index: _Index, depth: int, seen: set[str]) -> Iterator[_Descriptor]:
+    """The manifests of images, however deep; attestations are none. Each document is looked at once."""
     if depth > MAX_DEPTH:
         raise UserError(f"{tar.path} nests its indexes more than {MAX_DEPTH} deep", HINT)
     for one in index.manifests:
-        if ATTESTATION in (one.annotations or {}):
+        if ATTESTATION in (one.annotations or {}) or one.digest in seen:
             continue
+        seen.add(one.digest)
         if one.media_type.endswith((".index.v1+json", ".manifest.list.v2+json")):
-            yield from _manifests(tar, tar.document(one, _Index)[1], depth + 1)
+            yield from _manifests(tar, tar.document(one, _Index)[1], depth + 1, seen)
         else:
             yield one

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from envdoctor.errors import UserError
-from envdoctor.images.archive import HINT, described, opened
+from envdoctor.images.archive import HINT, described, instruction, opened
 from envdoctor.images.layer_diff import Said, compared
 from envdoctor.images.tape import BadTar, contents
 from envdoctor.images.unpacked import Ahead, Unreadable
@@ -47,7 +47,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def _by(created_by: str) -> str:
-    said = " ".join(created_by.replace("/bin/sh -c ", "").removesuffix("# buildkit").split())
+    said = instruction(created_by)
     if not said:
         return ""
     return f" ({said[: MAX_CREATED_BY - 3]}...)" if len(said) > MAX_CREATED_BY else f" ({said})"
@@ -116,7 +116,8 @@ def _fields(tars: tuple[Opened, Opened], pair: tuple[Archive, Archive]) -> Itera
         for index, (a, b) in enumerate(zip_longest(pair[0].layers, pair[1].layers))
         if a is None or b is None or a.digest != b.digest
     }
-    manifests = [_manifest(tar, one) for tar, one in zip(tars, pair, strict=True)]
+    common = min(len(one.layers) for one in pair)
+    manifests = [_manifest(tar, one, common) for tar, one in zip(tars, pair, strict=True)]
     for name, documents in (("config", [_config(one.config) for one in pair]), ("manifest", manifests)):
         before, after = (_flat(one) for one in documents)
         changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key, _NONE) != after.get(key, _NONE)]
@@ -149,11 +150,12 @@ def _config(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "config": {**inner, "Env": named}}
 
 
-def _manifest(tar: Opened, archive: Archive) -> dict[str, Any]:
-    """The manifest without what layers and config have told."""
+def _manifest(tar: Opened, archive: Archive, common: int) -> dict[str, Any]:
+    """The manifest without what layers and config have told: of the layers, the first so many."""
     whole = tar.raw(archive.digest)
     whole["config"] = {key: value for key, value in whole["config"].items() if key not in {"digest", "size", "data"}}
-    whole["layers"] = [{key: value for key, value in one.items() if key not in {"digest", "size"}} for one in whole["layers"]]
+    layers = whole["layers"][:common]
+    whole["layers"] = [{key: value for key, value in one.items() if key not in {"digest", "size"}} for one in layers]
     return whole
 
 

@@ -91,12 +91,11 @@ class _Reader:
             kind = header[156:157]
             if kind in _NAMED_BY:
                 said[_NAMED_BY[kind]] = _text(self._extended(header)).split("\0", 1)[0]
-            elif kind == b"x":
-                said.update(_records(self._extended(header)))
-            elif kind == b"g":
-                self.everywhere.update(_records(self._extended(header)))
-                if sum(map(len, self.everywhere.values())) > MAX_EXTENDED:
-                    raise BadTar("its global headers are too large")
+            elif kind in {b"x", b"g"}:
+                told = said if kind == b"x" else self.everywhere
+                told.update(_records(self._extended(header)))
+                if sum(len(key) + len(value) for key, value in told.items()) > MAX_EXTENDED:
+                    raise BadTar("its extended headers are too large")
             else:
                 yield self._entry(header, {**self.everywhere, **said})
                 said = {}
@@ -106,8 +105,8 @@ class _Reader:
         header = self._take(BLOCK, may_end=True)
         if not header or not header.strip(b"\0"):
             return b""
-        said = _number(header[148:156], "checksum")
-        if said != sum(header) - sum(header[148:156]) + 8 * 32:
+        said = header[148:156].strip(b" \0")
+        if not said.isdigit() or said != b"%0*o" % (len(said), sum(header) - sum(header[148:156]) + 8 * 32):
             raise BadTar(f"at byte {self.offset - BLOCK} is no header of a tar")
         return header
 
