@@ -137,6 +137,7 @@ class Matrix:
     def image_sizes(self) -> tuple[ImageSize, ...]:
         """How large the images of others are, by name."""
         return self._rows("tables/image_sizes.jsonl", ImageSize)
+
     def installer_options(self) -> tuple[InstallerOption, ...]:
         """The options that pip and uv really have."""
         return self._rows("tables/installer_options.jsonl", InstallerOption)

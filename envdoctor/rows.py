@@ -150,6 +150,8 @@ class ImageSize(Sourced, frozen=True):
             must_be_a_day(self.said)
         if self.compressed_bytes is None and self.unpacked_bytes is None:
             raise ValueError("a size without a size")
+
+
 class InstallerOption(Sourced, frozen=True):
     """An option of an installer, as its own parser knows it; one that no row names was in none of the releases asked."""
 

@@ -57,7 +57,7 @@ def dockerfile(asked: Asked, lock: Lock) -> str:
     if asked.base.digest is None:
         raise UserError(
             f"the base {asked.base.image} has no digest, so that the next build may stand on another image",
-            "Write digest = \"sha256:...\" under [base] of image.toml: docker buildx imagetools inspect NAME tells it.",
+            'Write digest = "sha256:..." under [base] of image.toml: docker buildx imagetools inspect NAME tells it.',
         )
     parts = (
         _head(asked, lock),
