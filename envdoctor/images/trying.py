@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from envdoctor.engine import containers
+from envdoctor.engine.containers import run
 from envdoctor.examine import Wishes, examine
 from envdoctor.facts import MAX_DOCUMENT_BYTES, BadDocument, Known, decode
 from envdoctor.findings import Severity
@@ -54,7 +54,7 @@ def tried(engine: Engine, reference: str, *, wanted: bool, gpu: str | None, matr
     if not engine.socket.startswith("unix:") or not any(os.path.exists(node) for node in GPU_NODES):
         return Tried("not run", "no GPU is on this machine")
     started = time.monotonic()
-    ran = containers.run(engine, reference, LOOK, gpus=True, deadline_s=DEADLINE_S, max_bytes=MAX_DOCUMENT_BYTES)
+    ran = run(engine, reference, LOOK, gpus=True, deadline_s=DEADLINE_S, max_bytes=MAX_DOCUMENT_BYTES)
     try:
         facts = decode(ran.out)
     except BadDocument as bad:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from envdoctor.facts import Facts, encode
+from envdoctor.facts import Facts, Known, encode
 from envdoctor.images import trying
 from envdoctor.matrix import Matrix
 from tests.factory import edit, healthy, with_torch
@@ -23,7 +23,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, out: bytes, *, node: bool = True) -
     """An engine whose containers print this, on a machine with or without a GPU node."""
     monkeypatch.setattr(trying, "GPU_NODES", ("/dev/null",) if node else ("/dev/none-of-this-name",))
     ran = SimpleNamespace(status=0, out=out, err=b"")
-    monkeypatch.setattr(trying.containers, "run", lambda *_args, **_more: ran)
+    monkeypatch.setattr(trying, "run", lambda *_args, **_more: ran)
     engine: Engine = LOCAL
     return engine
 
@@ -40,7 +40,7 @@ def test_a_gpu_that_is_seen_inside_passes_and_the_missing_smoke_is_said() -> Non
 
 
 def test_an_engine_that_says_yes_and_gives_no_gpu_is_found_out() -> None:
-    found = seen(edit(healthy(), gpus__devices=()))
+    found = seen(edit(healthy(), gpus__devices=Known((), "NVML")))
     assert (found.state, found.gpus) == ("failed", ())
     assert "inside there is none" in found.says
 
