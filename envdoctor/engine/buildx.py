@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from envdoctor.engine import progress
+from envdoctor.engine import images, progress
 from envdoctor.engine.progress import Step
 from envdoctor.engine.trouble import PODMAN, clean, told
 from envdoctor.errors import UserError
@@ -62,7 +62,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     no_cache: bool = False
     target: str | None = None
     oci: bool = True
-    """False: an archive of ``docker save``, with the times of the build in it; for stores that know no OCI."""
+    """False: an archive of ``docker save``, with the times of the build in it; for engines that keep no OCI manifests."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -140,6 +140,9 @@ def build(what: Build, engine: Engine, tell: Callable[[Step], None]) -> Made:
         digest = made.digest or made.config
         if digest is None or not _DIGEST.fullmatch(digest):
             raise told("docker buildx says no digest of what it built", engine, doing="build the image")
+        if not what.oci:
+            images.save(engine, what.name or digest, unfinished)
+            images.remove(engine, what.name or digest)
         os.replace(unfinished, what.archive)
     return Made(digest, made.config, time.monotonic() - started, reader.cached, reader.steps)
 
@@ -192,10 +195,8 @@ def _of_layout(reference: str) -> str:
 
 def _arguments(what: Build, archive: str, metadata: str, shown: str) -> list[str]:
     """Everything after "docker"."""
-    kind = "oci" if what.oci else "docker"
-    output = [f"type={kind}", f"dest={archive}"]
-    if what.oci:
-        output.append("rewrite-timestamp=true")
+    # an engine with an old store refuses to write any archive itself; it is saved from there
+    output = ["type=oci", f"dest={archive}", "rewrite-timestamp=true"] if what.oci else ["type=docker"]
     if what.name is not None:
         output.append(f"name={what.name}")
     argv = ["buildx", "build", f"--progress={shown}", "--provenance=false", "--metadata-file", metadata, "--output", _csv(output)]

@@ -41,6 +41,7 @@ NVIDIA_RUNTIME = (
     "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
 )
 RESTART = "Then: sudo systemctl restart docker."
+CONTAINERD_STORE = f'put {{"features": {{"containerd-snapshotter": true}}}} into /etc/docker/daemon.json. {RESTART}'
 
 ENGINE: tuple[Trouble, ...] = (
     Trouble(
@@ -51,7 +52,17 @@ ENGINE: tuple[Trouble, ...] = (
     Trouble(
         r"(?i)(?:OCI|docker) exporter is not supported for the docker driver",
         "this engine keeps images in its old store, which cannot write OCI archives, so no build of it is bit-reproducible",
-        f'Put {{"features": {{"containerd-snapshotter": true}}}} into /etc/docker/daemon.json. {RESTART}',
+        f"Switch its store: {CONTAINERD_STORE}",
+    ),
+    Trouble(
+        r"unknown scheme oci-layout",
+        "this engine keeps images in its old store, which takes no OCI layout as a base",
+        f"Name a base that the engine has or can pull, or switch its store: {CONTAINERD_STORE}",
+    ),
+    Trouble(
+        r"docker-import-\d+/blobs/json: no such file|does not contain a manifest\.json|loading tar component manifest\.json",
+        "this engine's old store reads no OCI archives",
+        f"Switch its store: {CONTAINERD_STORE}",
     ),
     Trouble(
         r'rewrite-timestamp"? conflicts with',
@@ -99,18 +110,19 @@ ENGINE: tuple[Trouble, ...] = (
         "Log in (docker login REGISTRY), or wait for an hour, or use a mirror: --base MIRROR/IMAGE@sha256:...",
     ),
     Trouble(
-        r"pull access denied|insufficient_scope|(?i:unauthorized)|denied: requested access|no basic auth credentials"
+        r"(?:pull|push) access denied|insufficient_scope|(?i:unauthorized)|denied: requested access|no basic auth credentials"
         r"|401 Unauthorized",
         "the registry does not let this user in, or there is no such repository",
         "Check the name, and log in: docker login REGISTRY",
     ),
     Trouble(
-        r"\bdenied\b|403 Forbidden",
+        r"(?<!permission )\bdenied: |403 Forbidden",
         "the registry refuses it to this user",
         "Log in as somebody who may: docker login REGISTRY",
     ),
     Trouble(
-        r"manifest unknown|MANIFEST_UNKNOWN|no match for platform in manifest",
+        r"manifest unknown|MANIFEST_UNKNOWN|no match for platform in manifest|(?m:^[^\s\"]*(?:ERROR: )?[^\s\"]+: not found$)"
+        r"|failed to resolve reference \"[^\"]+\": [^\s]+: not found",
         "the registry has no such image: no such tag or digest, or none for this architecture",
         "See what there is: docker buildx imagetools inspect REPOSITORY:TAG",
     ),
@@ -126,7 +138,8 @@ ENGINE: tuple[Trouble, ...] = (
         "Start it, or check the network and the proxy of the engine: docker info --format '{{.HTTPSProxy}}'",
     ),
     Trouble(
-        r"No such image|tag does not exist|image not known|image .* was found but does not match the specified platform|unable to find image",
+        r"No such image|tag does not exist|image not known|unable to find image"
+        r"|image .{1,300} was found but does not match the specified platform",
         "the engine has no such image",
         "See what it has: docker image ls; or fetch it: docker pull IMAGE",
     ),
@@ -252,11 +265,12 @@ def told(error: Exception | str, engine: Engine | None = None, *, doing: str) ->
     if engine is not None and engine.podman and doing.startswith("build"):
         return UserError(f"could not {doing}: {PODMAN.what}", PODMAN.hint, *_more(text.splitlines()))
     lines = _more(text.splitlines())
-    last = lines[-1] if lines else "it said nothing"
+    # buildx ends with what it is about, an error of the engine begins with it
+    which = next((one for one in reversed(lines) if one.startswith("ERROR")), None) or (lines or ["it said nothing"])[0]
     return UserError(
-        f"could not {doing}: {last}",
+        f"could not {doing}: {which.removeprefix('ERROR: ')}",
         "The engine's own words are all that is known; its log may say more: sudo journalctl -u docker -n 50",
-        *lines[:-1],
+        *(one for one in lines if one != which),
     )
 
 
