@@ -222,6 +222,18 @@ def test_from_outside_the_python_on_the_images_path_is_judged_and_its_variables_
     assert need(shown.python).executable == "/opt/venv/bin/python3"
 
 
+def test_an_image_without_a_path_gets_the_engines_own(outside: Played) -> None:
+    outside.config = msgspec.structs.replace(CONFIG, env={})
+    found = facts(run=False)
+    # as /usr/bin/python3.11 has no name python3 in it, none is on that path, and the one that holds torch is judged
+    assert "it holds torch" in found.target.chosen
+    assert outside.root is not None
+    os.symlink("python3.11", f"{outside.root}/usr/bin/python3")
+    assert (
+        "python3 on the image's PATH; it holds nothing of the stack, but /opt/venv holds torch" in facts(run=False).target.chosen
+    )
+
+
 def test_libraries_that_the_image_names_by_ld_library_path_are_found_from_outside(outside: Played, tmp_path: Path) -> None:
     compat = tmp_path / "usr" / "local" / "cuda-12.8" / "compat"
     compat.mkdir(parents=True)

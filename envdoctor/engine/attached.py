@@ -34,6 +34,7 @@ def hang_up(stream: Any) -> None:  # noqa: ANN401 - what the SDK hands out
     if one is not None:
         with contextlib.suppress(OSError):
             one.shutdown(sockets.SHUT_RDWR)
+        one.close()
     stream.close()
 
 

@@ -189,7 +189,7 @@ def ways_out(one: Requirement, facts: Facts, matrix: Matrix, driver: Version) ->
     release = floor_release(matrix, wanted[1]) if wanted is not None else None
     if wanted is not None and release is not None and driver >= Version(release.floor_driver):
         says = (
-            f"Start it all the same with -e NVIDIA_DISABLE_REQUIRE=1: {wanted[0]} (CUDA {wanted[1]}) starts on driver {driver}, by "
+            f"Start it anyway with -e NVIDIA_DISABLE_REQUIRE=1: {wanted[0]} (CUDA {wanted[1]}) starts on driver {driver} by "
             "minor-version compatibility. The danger: what needs a newer driver (kernels made from PTX) then fails in mid-run."
         )
         yield Change(kind=Kind.REPLACE_IMAGE, says=says)

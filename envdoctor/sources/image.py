@@ -43,6 +43,8 @@ LABELS = re.compile(r"org\.opencontainers\.image\.|(?:[\w-]+\.)*envdoctor\.")
 READ = ("CUDA_HOME", "CUDA_PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "PATH", "PYTHONNOUSERSITE", "PYTHONPATH")
 """Variables by which files are found: a probe that only reads the root needs them."""
 
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What engines set where an image says nothing."""
 CUT = "envdoctor: the probe arrived without its end"
 STARTED = b"Traceback (most recent call last)"
 """What a Python prints that does start, and fails later: a fatal error at its start looks otherwise."""
@@ -180,9 +182,8 @@ def _from_outside(engine: Engine, reference: str, config: Config, asked: Mapping
     """The document of its exported root. Raises UserError."""
     from envdoctor.engine import containers  # noqa: PLC0415
 
-    given = {
-        name: absolute(config.env[name]) if name != "LD_PRELOAD" else config.env[name] for name in READ if name in config.env
-    }
+    env = {"PATH": DEFAULT_PATH, **config.env}
+    given = {name: env[name] if name == "LD_PRELOAD" else absolute(env[name]) for name in READ if name in env}
     with containers.export(engine, reference) as folder:
         running = root.start(folder, asked.get("inside", ""), {**asked, "environ": msgspec.json.encode(given).decode()})
         try:

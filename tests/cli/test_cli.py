@@ -318,6 +318,8 @@ def test_the_shell_offers_kinds_of_targets_where_no_file_begins_so(tmp_path: Pat
         return [(item.value, item.type) for item in targets(context, parameter, word)]
 
     assert offered("ro") == [("root:", "plain")]
+    assert offered("im") == [("image:", "plain")]
+    assert offered("image:mi") == []
     assert offered("") == [("", "file")]
     (tmp_path / "rollouts").mkdir()
     assert offered("ro") == [("ro", "file")]
