@@ -109,6 +109,7 @@ MAY_IMPORT = {
         "render",
         "fixing",
         "plans",
+        "dockerfiles",
     },
     "config": {"errors", "files", "wording"},
     "sources": {

@@ -65,3 +65,11 @@ def test_one_major_unknown_ones_and_other_stages_are_no_fault(text: str) -> None
 def test_the_torch_that_is_installed_last_counts() -> None:
     text = f"{CUDA}RUN pip install torch==2.9.1 {INDEX}/cu130\nRUN pip install torch==2.8.0 {INDEX}/cu128\n"
     assert titles("ED604", text) == []
+
+
+def test_the_torch_that_an_engine_pins_and_brings_counts_too() -> None:
+    base = "FROM nvidia/cuda:13.0.1-devel-ubuntu24.04\n"
+    assert titles("ED604", f"{base}RUN pip install vllm==0.11.0\n") == [
+        "2: the base image nvidia/cuda:13.0.1-devel-ubuntu24.04 is CUDA 13, but torch (vllm 0.11.0 pins torch 2.8.0) is CUDA 12"
+    ]
+    assert titles("ED604", f"{CUDA}RUN pip install torch==2.15.0\nRUN pip install vllm==0.11.0\n") == []

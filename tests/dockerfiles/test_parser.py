@@ -82,7 +82,8 @@ instructions = st.lists(st.tuples(st.sampled_from(sorted(KNOWN - {"ONBUILD"})), 
 def test_whatever_breaks_lines_and_comments_stand_between_words_change_nothing(
     written: list[tuple[str, list[str]]], data: st.DataObject
 ) -> None:
-    lines, expected = [], []
+    lines: list[str] = []
+    expected = []
     for keyword, given_words in written:
         plain = [word.lstrip("-#") or "x" for word in given_words]
         expected.append((keyword, plain, len("\n".join(lines).splitlines()) + 1))

@@ -19,7 +19,7 @@ def test_the_registry_is_the_folder() -> None:
 
 
 def test_no_code_means_two_rules() -> None:
-    codes = [rule.CODE for rule in (*rules.all_rules(), *all_rules())]
+    codes = [*(rule.CODE for rule in rules.all_rules()), *(rule.CODE for rule in all_rules())]
     assert len(set(codes)) == len(codes)
 
 
