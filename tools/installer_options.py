@@ -85,7 +85,7 @@ def uv_options(programs: dict[str, str], command: str, candidates: set[str]) -> 
         for name in sorted(candidates.union(*shown.values())):
             answer = asked(uv, name)
             if answer is not None:
-                known.setdefault(name, {})[version] = (answer, name not in shown[version] and refused(uv, name))
+                known.setdefault(name, {})[version] = (answer, version == max(helped, key=Version) and refused(uv, name))
         for short, long in re.findall(r"^\s+(-[a-zA-Z]), (--[a-z0-9-]+)", text, re.MULTILINE):
             known.setdefault(short, {})[version] = known[long][version]
     return known
@@ -104,7 +104,7 @@ def refused(uv: list[str], name: str) -> bool:
     for words in ([name], [f"{name}=x"]):
         argv = [*uv, *words, "--offline", "--dry-run", "--no-index", "not-there"]
         done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd="/")  # noqa: S603
-        if re.search(r"is unsupported|not supported", done.stderr):
+        if f"`{name}` is unsupported" in done.stderr:
             return True
     return False
 

@@ -41,6 +41,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
 
     DOCKERFILE is a file, a folder that has one, or - for standard input. Nothing is built, run or downloaded.
 
+    A comment before an instruction, or inside it, ignores one rule there: # envdoctor: ignore ED602 because REASON
+
     \b
     Exit status: 0 no errors, 1 errors found (or warnings, with --fail-on warning),
     2 wrong usage or unreadable input, 3 something could not be told (with --strict),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,13 +45,13 @@ def apt(run: Executed) -> Apt | None:
     if name not in PROGRAMS:
         return None
     options, words = [], []
-    queue = list(run.argv[1:])
+    queue = deque(run.argv[1:])
     while queue:
-        word = queue.pop(0)
+        word = queue.popleft()
         if word.startswith("-"):
             options.append(word)
             if word in TAKES and queue:
-                options.append(queue.pop(0))
+                options.append(queue.popleft())
         else:
             words.append(word)
     return Apt(name, words[0], tuple(options), tuple(words[1:]), run) if words else None

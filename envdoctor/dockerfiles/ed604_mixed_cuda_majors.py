@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from envdoctor.dockerfiles.ed605_torch_overridden import torches
 from envdoctor.dockerfiles.ed607_build_isolation import BUILT
 from envdoctor.dockerfiles.installs import version
 from envdoctor.dockerfiles.sheet import always, cuda_major, finding, image
@@ -31,6 +32,8 @@ from envdoctor.findings import Severity, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from packaging.version import Version
 
     from envdoctor.dockerfiles.installs import Install, Wanted
     from envdoctor.dockerfiles.sheet import LineFinding, Placed, Sheet
@@ -87,6 +90,10 @@ def torch_says(sheet: Sheet, stage: Stage, placed: list[Placed]) -> Says | None:
     """The CUDA of the torch that is in the image in the end: of the last install, else of a base image of PyTorch."""
     for one in reversed(placed):
         wanted = one.install.wants("torch")
+        pinned = [brought for brought in torches(sheet, one) if brought.claim is not None]
+        if wanted is None and pinned:  # vLLM brings the torch that it pins
+            major = by_index(one.install) or by_data(sheet, pinned[0].release)
+            return None if major is None else Says(major, f"torch ({pinned[0].says})", pinned[0].line)
         if wanted is None or one.install.tool == "conda install":
             continue
         major = of_torch(sheet, one.install, wanted)
@@ -101,15 +108,26 @@ def of_torch(sheet: Sheet, install: Install, wanted: Wanted) -> int | None:
     tagged = TAGGED.search(wanted.url or wanted.spec)
     if tagged:
         return int(tagged[1])
+    indexed = by_index(install)
+    if indexed is not None or install.indexes or install.values("--torch-backend"):
+        return indexed
+    exact = version(wanted.exact)
+    return None if exact is None else by_data(sheet, exact)
+
+
+def by_index(install: Install) -> int | None:
+    """The CUDA major in the name of an index of PyTorch or of a backend."""
     for place in (*install.values("--torch-backend"), install.run.env.get("UV_TORCH_BACKEND", ""), *install.indexes):
         found = INDEX.search(place)
         if found:
             return int(found[1] or found[2])
-    if install.indexes or install.values("--torch-backend"):
-        return None
-    exact = version(wanted.exact)
-    rows = [row for row in sheet.matrix.torch_releases() if exact is not None and version(row.torch) == exact]
-    return int(rows[0].cuda.split(".")[0]) if rows else None
+    return None
+
+
+def by_data(sheet: Sheet, release: Version) -> int | None:
+    """The CUDA major of a torch release on the usual index."""
+    rows = [row for row in sheet.matrix.torch_releases() if version(row.torch) == release]
+    return int(rows[0].cuda.split(".", maxsplit=1)[0]) if rows else None
 
 
 def packages_say(sheet: Sheet, placed: list[Placed]) -> Iterator[Says]:

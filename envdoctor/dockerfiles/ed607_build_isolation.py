@@ -1,4 +1,4 @@
-"""A package that is compiled against torch is built where torch is not, or where another one is.
+"""A package that is compiled against torch is built apart from the torch of the image.
 
 ## What it checks
 Installs by name, from git or from a requirements file of flash-attn, apex, Transformer Engine, mamba-ssm, causal-conv1d and
@@ -8,9 +8,9 @@ grouped-gemm without --no-build-isolation (or --no-build-isolation-package, or i
 ## Why it breaks
 These come as source and are compiled at install. uv, and pip from 25.3 on, build everything in an empty environment (older
 ones only where there is a pyproject.toml, or setuptools or wheel is not installed): flash-attn and apex import torch in their
-setup.py and stop with "No module named 'torch'"; mamba-ssm, causal-conv1d, grouped-gemm and Transformer Engine (from 2.5 on) ask for torch,
-get the newest one, and are compiled against that instead of the one in the image: "undefined symbol" at import. deepspeed
-then silently compiles nothing.
+setup.py and stop with "No module named 'torch'"; mamba-ssm, causal-conv1d, grouped-gemm and Transformer Engine (from 2.5 on)
+ask for torch, get the newest one, and are compiled against that instead of the one in the image: "undefined symbol" at
+import. deepspeed then silently compiles nothing.
 
 ## What to do
 Install torch and the build tools first, then the package with --no-build-isolation; or a wheel that names your torch, Python
@@ -21,7 +21,7 @@ and CUDA.
 - https://github.com/Dao-AILab/flash-attention/issues/1421
 - https://pip.pypa.io/en/stable/news/ (25.3 removed the legacy setup.py bdist_wheel mechanism)
 - https://github.com/NVIDIA/apex (README.md, setup.py)
-- https://github.com/NVIDIA/TransformerEngine/blob/v2.18/README.rst and, of v2.4 and v2.5, transformer_engine/pytorch/pyproject.toml
+- https://github.com/NVIDIA/TransformerEngine/blob/v2.18/README.rst; transformer_engine/pytorch/pyproject.toml of v2.4 and v2.5
 - https://github.com/state-spaces/mamba/blob/0b11daa37b8dd147616a7236bad53530e21671e1/pyproject.toml
 - https://github.com/Dao-AILab/causal-conv1d/blob/40b7357e0c7d674d4b1a67387734b96607d9ef24/pyproject.toml
 - https://github.com/tgale96/grouped_gemm/blob/01271b7bfee8b4625eca53bfced8d6ef5b0ed962/pyproject.toml
@@ -157,7 +157,7 @@ def said(sheet: Sheet, placed: Placed, one: Requirement, name: str) -> LineFindi
     evidence = () if one.file is None else (Evidence(f"line {one.line} of {one.file}", one.wanted.text, one.file),)
     always = tool == "uv pip install"
     if name == "deepspeed":
-        why = "Without torch its setup.py compiles no operator and says so only in the log; they are then compiled at the first start."
+        why = "Without torch its setup.py compiles no operator, and says so only in the log."
     elif stops:
         which = "uv builds" if always else "pip builds (from 25.3 on, and older ones where setuptools or wheel is missing)"
         why = f"Its setup.py imports torch, and {which} in an empty environment: \"No module named 'torch'\"."

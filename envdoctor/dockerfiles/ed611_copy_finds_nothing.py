@@ -3,8 +3,8 @@
 ## What it checks
 Every source of COPY and ADD that is a path of the build context, and every source of a bind mount, with .dockerignore (or
 NAME.dockerignore) applied. The context is what --context says; else the folder of the Dockerfile or the nearest one above it,
-up to the root of the repository, in which the sources are found. Addresses, other stages, patterns, and
-paths with unknown variables are not judged; of what .gitignore names it is asked whether something makes it before the build.
+up to the root of the repository, in which the sources are found. Addresses, other stages, patterns, and paths with unknown
+variables are not judged; of what .gitignore names it is asked whether something makes it before the build.
 
 ## Why it breaks
 The build stops with "failed to calculate checksum ... not found" at that line, in a Dockerfile often after half an hour of
@@ -53,6 +53,11 @@ def check(sheet: Sheet) -> Iterator[LineFinding | Doubt]:
         yield Doubt(QUESTION, "none of what it copies lies in its folder or in one above it; --context DIR names the right one")
         return
     for one, why in missing:
+        made_by = sheet.context.generated(one.path)
+        if made_by is not None and not sheet.context.ignored(one.path):
+            question = f"Is {one.path} (line {one.line}) there when the image is built?"
+            yield Doubt(question, f"it is not there now, and {made_by} says that something makes it", (one.path,))
+            continue
         yield finding(
             sheet,
             code=CODE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import deque
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -24,6 +25,8 @@ PIP = re.compile(r"pip(?:3(?:\.[0-9]+)?)?")
 PYTHON = re.compile(r"python(?:[23](?:\.[0-9]+)?)?(?:\.sh)?")
 CONDAS = ("conda", "mamba", "micromamba")
 ARCHIVES = (".whl", ".tar.gz", ".zip", ".tgz", ".tar.bz2")
+MAX_WANTED = 300
+"""Requirements of one command; people write some thirty."""
 _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)[ \t]*(\[[^\]]*\])?[ \t]*([^;#]*)")
 _WHEEL = re.compile(r"([A-Za-z0-9_.]+)-([^-/]+)(?:-[^-/]+)?-[^-/]+-[^-/]+-[^-/]+\.whl")
 CONDA_VALUES = (
@@ -127,7 +130,7 @@ def installs(run: Executed, takes: Mapping[str, Mapping[str, bool]]) -> Install 
         value for name, value in options if name in {"-c", "--constraint", "--constraints", "--overrides", "--override"}
     ]
     constraints += [run.env[name] for name in ("PIP_CONSTRAINT", "UV_CONSTRAINT", "UV_OVERRIDE") if run.env.get(name)]
-    wanted = [wanted_from(word) for word in words if word and not word.startswith("-")]
+    wanted = [wanted_from(word) for word in words[:MAX_WANTED] if word and not word.startswith("-")]
     wanted += [wanted_from(value) for name, value in options if name in {"-e", "--editable"} and value]
     places = [run.activated, where, *(names.get(one, "") for one in ("--python", "-p", "--target", "-t", "--prefix", "--root"))]
     places += [run.env.get("VIRTUAL_ENV", ""), run.env.get("UV_PROJECT_ENVIRONMENT", "")]
@@ -190,13 +193,13 @@ def _options(words: list[str], takes: Mapping[str, bool]) -> tuple[list[tuple[st
     """Options with their values, and the other words. An option that is not known is taken to have no value."""
     options: list[tuple[str, str]] = []
     rest: list[str] = []
-    queue = list(words)
+    queue = deque(words)
     while queue:
-        word = queue.pop(0)
+        word = queue.popleft()
         if word.startswith("--") and len(word) > 2:  # noqa: PLR2004 - "--" alone
             name, mark, value = word.partition("=")
             if not mark and takes.get(name) and queue:
-                value = queue.pop(0)
+                value = queue.popleft()
             options.append((name, value))
         elif word.startswith("-") and word != "-" and "$" not in word[:2]:
             letters = word[1:]
@@ -204,7 +207,7 @@ def _options(words: list[str], takes: Mapping[str, bool]) -> tuple[list[tuple[st
                 name, letters = f"-{letters[0]}", letters[1:]
                 value = ""
                 if takes.get(name):
-                    value, letters = (letters.removeprefix("="), "") if letters else (queue.pop(0) if queue else "", "")
+                    value, letters = (letters.removeprefix("="), "") if letters else (queue.popleft() if queue else "", "")
                 options.append((name, value))
         elif word != "--":
             rest.append(word)
@@ -244,7 +247,7 @@ def _conda(run: Executed, where: str, words: list[str]) -> Install:
     takes = dict.fromkeys(CONDA_VALUES, True)
     options, rest = _options(words, takes)
     wanted = []
-    for word in rest:
+    for word in rest[:MAX_WANTED]:
         bare = word.split("::")[-1]
         name, mark, version = re.sub(r"(==|>=|<=|!=|=|>|<| )", r" \1", bare, count=1).partition(" ")
         spec = version.strip()

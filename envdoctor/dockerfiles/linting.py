@@ -9,6 +9,7 @@ import msgspec
 
 from envdoctor.dockerfiles import REGISTRY, code_of, load
 from envdoctor.dockerfiles.context import Context
+from envdoctor.dockerfiles.ignores import ignores
 from envdoctor.dockerfiles.parser import MAX_BYTES, NotDockerfile, parse
 from envdoctor.dockerfiles.sheet import LineFinding, Sheet
 from envdoctor.dockerfiles.sources import guessed
@@ -36,6 +37,8 @@ class Linted(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the user has named it."""
     findings: tuple[LineFinding, ...]
     """Gravest first, then in the order of the lines."""
+    ignored: tuple[tuple[LineFinding, str], ...]
+    """Findings that a comment of the Dockerfile ignores, each with the reason given."""
     doubts: tuple[tuple[str, Doubt], ...]
     """Each with the code of its rule."""
     crashes: tuple[tuple[str, str], ...]
@@ -69,31 +72,57 @@ def lint(name: str, data: bytes, folder: str | None, matrix: Matrix, codes: Coll
     else:
         context = None if name == STDIN else guessed(dockerfile, name)
     sheet = Sheet(dockerfile, context, matrix)
-    findings: list[LineFinding] = []
-    doubts: list[tuple[str, Doubt]] = []
-    crashes: list[tuple[str, str]] = []
-    chosen = [one for one in REGISTRY if code_of(one) in codes]
-    for one in chosen:
-        try:
-            for said in load(one).check(sheet):
-                if isinstance(said, LineFinding):
-                    findings.append(said)
-                else:
-                    doubts.append((code_of(one), said))
-        except UserError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a rule's bug must not take the others down
-            crashes.append((code_of(one), f"{type(error).__name__}: {error}"))
+    findings, doubts, crashes = _said(sheet, codes)
+    kept, ignored = _ignored(sheet, findings, doubts)
     severities = tuple(Severity)
     return Linted(
         name=name,
         context=None if context is None else context.folder,
         context_chosen=context is not None and context.chosen,
-        findings=tuple(sorted(findings, key=lambda said: (severities.index(said.severity), said.line, said.code))),
+        findings=tuple(sorted(kept, key=lambda said: (severities.index(said.severity), said.line, said.code))),
+        ignored=tuple(ignored),
         doubts=tuple(doubts),
         crashes=tuple(crashes),
-        rules=len(chosen),
+        rules=len(codes),
     )
+
+
+def _said(sheet: Sheet, codes: Collection[str]) -> tuple[list[LineFinding], list[tuple[str, Doubt]], list[tuple[str, str]]]:
+    """What the rules say: findings, doubts, crashes."""
+    findings: list[LineFinding] = []
+    doubts: list[tuple[str, Doubt]] = []
+    crashes: list[tuple[str, str]] = []
+    for name in REGISTRY:
+        code = code_of(name)
+        if code not in codes:
+            continue
+        try:
+            for said in load(name).check(sheet):
+                if isinstance(said, LineFinding):
+                    findings.append(said)
+                else:
+                    doubts.append((code, said))
+        except UserError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a rule's bug must not take the others down
+            crashes.append((code, f"{type(error).__name__}: {error}"))
+    return findings, doubts, crashes
+
+
+def _ignored(
+    sheet: Sheet, findings: list[LineFinding], doubts: list[tuple[str, Doubt]]
+) -> tuple[list[LineFinding], list[tuple[LineFinding, str]]]:
+    """The findings that count, and those that a comment ignores; an ignore without a reason becomes a doubt."""
+    kept, ignored = list(findings), []
+    for ignore in ignores(sheet.dockerfile.text):
+        if ignore.reason is None:
+            question = f"Why is {ignore.code} ignored in line {ignore.line}?"
+            doubts.append((ignore.code, Doubt(question, f"no reason is given: # envdoctor: ignore {ignore.code} because ...")))
+            continue
+        meant = [said for said in kept if said.code == ignore.code and ignore.first <= said.line <= ignore.last]
+        ignored += [(said, ignore.reason) for said in meant]
+        kept = [said for said in kept if said not in meant]
+    return kept, ignored
 
 
 def read(path: str) -> tuple[str, bytes]:

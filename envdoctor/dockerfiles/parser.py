@@ -14,7 +14,10 @@ import msgspec
 
 MAX_BYTES = 1024 * 1024
 """Of one Dockerfile; the longest among those of public projects has 60 KiB."""
-MAX_INSTRUCTIONS = 5000
+MAX_INSTRUCTIONS = 1000
+"""The longest of those has 120."""
+MAX_HEREDOCS = 100
+"""Announced by one instruction."""
 WITH_HEREDOC = ("RUN", "COPY", "ADD")
 WITH_JSON = ("RUN", "CMD", "ENTRYPOINT", "SHELL", "COPY", "ADD", "VOLUME")
 KNOWN = frozenset(
@@ -134,7 +137,8 @@ class _Reader:
                 continue
             if len(found) >= MAX_INSTRUCTIONS:
                 raise NotDockerfile(self.at + 1, f"more than {MAX_INSTRUCTIONS} instructions")
-            found.append(self._instruction())
+            one = self._instruction()
+            found += [] if one is None else [one]
         return Text(tuple(found), tuple(self.comments), self.directives, tuple(self.lines))
 
     def _read_directives(self) -> None:
@@ -162,7 +166,8 @@ class _Reader:
             return bare[: -len(self.escape)]
         return None
 
-    def _instruction(self) -> Instruction:
+    def _instruction(self) -> Instruction | None:
+        """The instruction that begins here; None where there is nothing but continuation marks."""
         first = self.at
         pieces: list[tuple[str, int]] = []
         last = first
@@ -179,6 +184,8 @@ class _Reader:
             last = self.at
             self.at += 1
         whole = "".join(piece for piece, _ in pieces)
+        if not whole.strip():
+            return None
         keyword = whole.split(None, 1)[0].upper()
         if keyword not in KNOWN:
             raise NotDockerfile(first + 1, f"{keyword[:40]!r} is no instruction")
@@ -204,7 +211,10 @@ class _Reader:
     def _heredocs(self, value: str) -> list[Heredoc]:
         """The bodies that begin on the lines behind the instruction, in the order of their delimiters."""
         found = []
-        for opening in heredoc_openings(value):
+        openings = heredoc_openings(value)
+        if len(openings) > MAX_HEREDOCS:
+            raise NotDockerfile(self.at, f"more than {MAX_HEREDOCS} here-documents")
+        for opening in openings:
             tabs, name = opening[1] == "-", opening[2] or opening[3] or opening[4]
             begin = self.at
             body = []
@@ -222,34 +232,28 @@ class _Reader:
 
 def heredoc_openings(value: str) -> list[re.Match[str]]:
     """Where here-documents are announced in a command line; quoted text and here-strings (<<<) announce none."""
-    found, at, quote = [], 0, ""
-    while at < len(value):
+    found: list[re.Match[str]] = []
+    at, quote, sums = 0, "", 0
+    while at < len(value) and len(found) <= MAX_HEREDOCS:
         char = value[at]
         if quote:
             at += 2 if char == "\\" and quote == '"' else 1
             quote = "" if char == quote else quote
-            continue
-        if char == "\\":
+        elif char == "\\":
             at += 2
-            continue
-        if char in "'\"":
-            quote = char
+        elif value.startswith(("$((", "))"), at):  # inside an arithmetic expansion "<<" is a shift
+            sums = max(sums + (1 if char == "$" else -1), 0)
+            at += 3 if char == "$" else 2
         elif char == "<":
-            run = len(value) - at - len(value[at:].lstrip("<"))
-            opening = _HEREDOC.match(value, at) if run == 2 and not _shifts(value, at) else None  # noqa: PLR2004 - "<<"
+            run = 4 - len(value[at : at + 4].ljust(4).lstrip("<"))
+            opening = _HEREDOC.match(value, at) if run == 2 and not sums else None  # noqa: PLR2004 - "<<"
             if opening:
                 found.append(opening)
-                at = opening.end()
-                continue
-            at += run
-            continue
-        at += 1
+            at = opening.end() if opening else at + run
+        else:
+            quote = char if char in "'\"" else ""
+            at += 1
     return found
-
-
-def _shifts(value: str, at: int) -> bool:
-    """Whether "<<" stands inside an arithmetic expansion, where it is a shift."""
-    return value.rfind("$((", 0, at) > value.rfind("))", 0, at)
 
 
 def _flags(whole: str, at: int) -> tuple[int, tuple[str, ...]]:

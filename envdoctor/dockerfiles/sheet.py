@@ -99,8 +99,7 @@ class Sheet:
 
     def text(self, line: int) -> str:
         """A line as written, cut where it is very long."""
-        text = self.dockerfile.text.line(line)
-        return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+        return _cut(self.dockerfile.text.line(line))
 
     def line_of(self, step: Step, line: int, *needles: str) -> int:
         """The line of a continued instruction that has one of the texts, ``line`` if none has; the first text counts most."""
@@ -212,7 +211,7 @@ def finding(  # noqa: PLR0913 - one argument a part of a finding
     """A finding on a line, which is always the first thing seen. What a Dockerfile says is declared, nothing stronger."""
     return LineFinding(
         code=code,
-        title=title,
+        title=_cut(title),
         severity=severity,
         layer=Layer.DECLARED,
         cause=cause,
@@ -221,9 +220,13 @@ def finding(  # noqa: PLR0913 - one argument a part of a finding
         evidence=(sheet.seen(line), *evidence),
         sources=sources,
         line=line,
-        write=write,
+        write=tuple(map(_cut, write)),
         advice=advice,
     )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def image(reference: str) -> Image | None:

@@ -195,7 +195,7 @@ class _Runner:
         self.activated = ""
         self.left: list[str] = []
         self.pipefail = "pipefail" in shell
-        self.stops = any(flag.startswith("-") and "e" in flag.lstrip("-") and flag.lstrip("-").isalpha() for flag in shell[1:-1])
+        self.stops = any(flag.startswith("-") and "e" in flag.lstrip("-") and flag.lstrip("-").isalpha() for flag in shell[1:])
 
     def run(self) -> Iterator[Executed]:
         one = self.one

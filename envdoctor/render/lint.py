@@ -38,6 +38,8 @@ def _dockerfile(one: Linted, page: Page) -> Iterator[list[str]]:
         told.add(found.code)
     minor = [found for found in one.findings if found not in said]
     yield [line for found in minor for line in _wrapped(f"{found.code} {found.title}", page, f"info line {found.line}: ", "  ")]
+    for found, reason in one.ignored:
+        yield _wrapped(f"line {found.line}: {found.code} {found.title}; the reason given: {reason}", page, "ignored: ", "  ")
     for code, doubt in one.doubts:
         yield [
             *_wrapped(f"{code} {doubt.question}", page, "could not tell: ", "  "),
@@ -48,7 +50,8 @@ def _dockerfile(one: Linted, page: Page) -> Iterator[list[str]]:
 
 
 def _head(one: Linted, page: Page) -> Iterator[str]:
-    yield from _wrapped(f"envdoctor lint: {one.name}", page, "", "  ")
+    name = "standard input" if one.name == "-" else one.name
+    yield from _wrapped(f"envdoctor lint: {name}", page, "", "  ")
     if one.context is not None:
         how = "as asked" if one.context_chosen else "taken to be the one; --context DIR names another"
         yield from _wrapped(f"build context {one.context} ({how})", page, "  ")
@@ -90,7 +93,7 @@ def _last(linted: Sequence[Linted], page: Page, seconds: float) -> str:
     more = "; -v shows the information in full" if count[Severity.INFO] and not page.verbose else ""
     rules = max((one.rules for one in linted), default=0)
     text = f"{plural(len(linted), 'Dockerfile')}: {', '.join(words)}; {plural(rules, 'rule')} in {seconds:.2f} s{more}"
-    return _paint(text, style, page)
+    return "\n".join(_paint(line, style, page) for line in _wrapped(text, page, ""))
 
 
 def _paint(text: str, style: str, page: Page) -> str:
@@ -121,24 +124,26 @@ def _document(one: Linted) -> dict[str, Any]:
         "dockerfile": one.name,
         "context": one.context,
         "context_chosen": one.context_chosen,
-        "findings": [
-            {
-                "code": found.code,
-                "cause": found.cause,
-                "severity": found.severity.value,
-                "layer_of_truth": found.layer.value,
-                "line": found.line,
-                "title": found.title,
-                "why": found.why,
-                "subjects": list(found.subjects),
-                "evidence": [{"what": seen.what, "value": seen.value, "via": seen.via} for seen in found.evidence],
-                "advice": found.advice,
-                "write": list(found.write),
-                "sources": [{"where": source.where, "read": source.read} for source in found.sources],
-            }
-            for found in one.findings
-        ],
+        "findings": [_finding_document(found) for found in one.findings],
+        "ignored": [{**_finding_document(found), "reason": reason} for found, reason in one.ignored],
         "unknown": [{"code": code, "question": doubt.question, "why": doubt.why} for code, doubt in one.doubts],
         "crashes": [{"code": code, "crash": crash} for code, crash in one.crashes],
         "rules": one.rules,
+    }
+
+
+def _finding_document(found: LineFinding) -> dict[str, Any]:
+    return {
+        "code": found.code,
+        "cause": found.cause,
+        "severity": found.severity.value,
+        "layer_of_truth": found.layer.value,
+        "line": found.line,
+        "title": found.title,
+        "why": found.why,
+        "subjects": list(found.subjects),
+        "evidence": [{"what": seen.what, "value": seen.value, "via": seen.via} for seen in found.evidence],
+        "advice": found.advice,
+        "write": list(found.write),
+        "sources": [{"where": source.where, "read": source.read} for source in found.sources],
     }
