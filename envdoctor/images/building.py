@@ -105,8 +105,8 @@ class Built(msgspec.Struct, kw_only=True):
     reproducible: bool | None = None
     differences: tuple[str, ...] = ()
     outside: Outside | None = None
-    unchanged: bool = False
-    """The bytes are those of the manifest that was there, which knows its verdicts."""
+    before: Manifest | None = None
+    """What was written down of exactly these bytes, which need not be judged again."""
     tried: Tried | None = None
     manifest: Manifest | None = None
     reference: str | None = None
@@ -223,8 +223,10 @@ class _Building:
                 raise
             self.built.log = tuple(self.lines)
             raise _Stop("the check inside the build found what would break; the image was not made") from None
+        before = self.built.before = noting.known(self.place.folder, made.digest, self.built.lock, self.matrix)
         if build.oci:
-            self.built.archive = archive.read(build.archive)
+            # it is ours and was written just now; unpacking it only tells sizes, which are known of bytes that were seen before
+            self.built.archive = archive.read(build.archive, verify=False, unpack=before is None)
         cached = f", {made.cached} of {plural(made.steps, 'step')} from the cache" if made.cached else ""
         return "ok", f"{made.digest}{cached}"
 
@@ -250,13 +252,10 @@ class _Building:
         return "ok", "built again without caches: every byte is the same"
 
     def _outside(self, build: buildx.Build, engine: Engine, unverified: str) -> tuple[Literal["ok"], str]:
-        made = self.built.made
-        before = noting.known(self.place.folder, made.digest if made else "", self.built.lock, self.matrix)
         images.load(engine, build.archive, self.tell.step)
         self.built.diff_ids = images.inspect(engine, unverified).layers
+        before = self.built.before
         if before is not None:
-            self.built.unchanged = True
-            self.built.manifest = before
             return "ok", f"the same bytes as on {before.made}, which were found right"
         found = self.built.outside = verifying.outside(unverified, self.built.lock, self.matrix)
         if not found.right:

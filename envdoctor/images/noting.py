@@ -63,14 +63,14 @@ def written(folder: str, built: Built, engine: Engine, buildx: str, matrix: Matr
 def _manifest(built: Built, engine: Engine, buildx: str, matrix: Matrix, seconds: dict[str, float]) -> Manifest:
     if built.made is None or built.base is None or built.tried is None:
         raise ValueError("it is written down before it is built")
-    lock, before = built.lock, built.manifest
+    lock, before = built.lock, built.before
     return Manifest(
         target=built.asked.target,
         references=tuple(dict.fromkeys((*(before.references if before else ()), built.reference or ""))),
         digest=built.made.digest,
         config_digest=built.made.config_digest,
         diff_ids=tuple(one.diff_id for one in built.archive.layers) if built.archive else built.diff_ids,
-        layers=_layers(built.archive) if built.archive else (),
+        layers=before.layers if before else _layers(built.archive) if built.archive else (),
         base=BaseUsed(image=built.base.base.image, digest=built.base.base.digest or "", how=built.base.how),
         lock=LockUsed(name=lock.target, requirements_sha256=lock.requirements_sha256, made=lock.made),
         dockerfile_sha256=hashlib.sha256(built.dockerfile.encode()).hexdigest(),
@@ -97,7 +97,7 @@ def _layers(archive: Archive) -> tuple[LayerBuilt, ...]:
             diff_id=one.diff_id,
             size_bytes=one.size_bytes,
             unpacked_bytes=one.unpacked_bytes,
-            says=one.created_by,
+            says=one.instruction,
         )
         for one in archive.layers
     )
@@ -108,9 +108,9 @@ def _verdicts(built: Built) -> Verdicts:
     judged = built.judged
     lock = Verdict(word="clean" if judged and judged.clean() else "broken", says=judged.verdict if judged else "")
     if built.outside is None:
-        if built.manifest is None:
+        if built.before is None:
             raise ValueError("it is written down before it is judged")
-        there = built.manifest.verdicts
+        there = built.before.verdicts
         return Verdicts(lock=lock, build=there.build, image=there.image, drift=there.drift)
     return Verdicts(
         lock=lock,

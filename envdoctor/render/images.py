@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from envdoctor.images.building import Built
 
 SIGNS = {"ok": "ok", "stopped": "STOPPED", "skipped": "-"}
+VERDICTS = ("judge the lock", "compare a second build", "look from outside", "try on a GPU")
 MB = 1_000_000
 MAX_DIFFERENCES = 12
-MAX_CREATED_BY = 44
+MAX_INSTRUCTION = 56
 
 
 def render(built: Built, page: Page) -> str:
@@ -95,7 +96,12 @@ def _head(built: Built) -> Iterator[str]:
 
 def _stages(built: Built, page: Page) -> Iterator[str]:
     for one in built.stages:
-        yield from _filled(f"{SIGNS[one.state]:<8} {one.name:<22} {one.seconds:>7.1f} s  {one.says}", page)
+        head = f"{SIGNS[one.state]:<8}{one.name:<23}{one.seconds:>7.1f} s"
+        # the rest was said while it went on, or stands in the head
+        says = one.says if one.state != "ok" or one.name in VERDICTS else ""
+        yield from textwrap.wrap(
+            f"{head}  {says}", page.width, subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False
+        )
 
 
 def _layers(built: Built) -> Iterator[str]:
@@ -105,7 +111,7 @@ def _layers(built: Built) -> Iterator[str]:
     pulled = sum(one.size_bytes for one in built.archive.layers)
     yield f"{plural(len(built.archive.layers), 'layer')}, {pulled / MB:,.0f} MB to pull"
     for number, one in enumerate(built.archive.layers, 1):
-        yield f"  {number:>2} {one.size_bytes / MB:>9,.1f} MB  {one.created_by[:MAX_CREATED_BY]}"
+        yield f"  {number:>2} {one.size_bytes / MB:>9,.1f} MB  {one.instruction[:MAX_INSTRUCTION]}"
 
 
 def _next(built: Built, page: Page) -> Iterator[str]:

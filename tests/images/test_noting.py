@@ -67,7 +67,7 @@ def test_bytes_that_were_known_keep_their_verdicts_and_their_proof(tmp_path: Pat
     one = built()
     written(str(tmp_path), one, ENGINE, "0.13.1", Matrix(), SECONDS)
     again = built()
-    again.manifest, again.outside, again.reproducible = one.manifest, None, None
+    again.before, again.outside, again.reproducible = one.manifest, None, None
     written(str(tmp_path), again, ENGINE, "0.13.1", Matrix(), SECONDS)
     assert again.manifest is not None
     assert one.manifest is not None
