@@ -307,9 +307,9 @@ def _apart(folder: str) -> str:
 
 
 def _run(*commands: str, mounts: Iterable[str] = ()) -> str:
-    """One RUN, a command a line."""
-    given = " \\\n    ".join(f"--mount={mount}" for mount in mounts)
-    return f"RUN {given}{' {0}    '.format(chr(92) + chr(10)) if given else ''}" + " \\\n && ".join(commands)
+    """One RUN, a mount and a command a line."""
+    given = "".join(f"--mount={mount} \\\n    " for mount in mounts)
+    return f"RUN {given}" + " \\\n && ".join(commands)
 
 
 def _pairs(values: dict[str, str]) -> str:
