@@ -18,7 +18,7 @@ import msgspec
 
 from envdoctor.engine import buildx, client, images
 from envdoctor.errors import UserError
-from envdoctor.images import archive, bases, context, noting, secrets, trying, verifying
+from envdoctor.images import archive, bases, context, noting, secrets, sizes, trying, verifying
 from envdoctor.images.archive_diff import differences
 from envdoctor.images.dockerfile import dockerfile
 from envdoctor.locks.judging import judged
@@ -102,6 +102,8 @@ class Built(msgspec.Struct, kw_only=True):
     diff_ids: tuple[str, ...] = ()
     made: Made | None = None
     archive: Archive | None = None
+    compared: tuple[str, ...] = ()
+    """How large the images of others are beside it, where it is for a GPU as they are."""
     reproducible: bool | None = None
     differences: tuple[str, ...] = ()
     outside: Outside | None = None
@@ -226,7 +228,10 @@ class _Building:
         before = self.built.before = noting.known(self.place.folder, made.digest, self.built.lock, self.matrix)
         if build.oci:
             # it is ours and was written just now; unpacking it only tells sizes, which are known of bytes that were seen before
-            self.built.archive = archive.read(build.archive, verify=False, unpack=before is None)
+            made_of = self.built.archive = archive.read(build.archive, verify=False, unpack=before is None)
+            if self.built.lock.gpu:
+                found = sizes.comparison(made_of.size_bytes, made_of.unpacked_bytes, self.matrix)
+                self.built.compared = tuple(map(str, found))
         cached = f", {made.cached} of {plural(made.steps, 'step')} from the cache" if made.cached else ""
         return "ok", f"{made.digest}{cached}"
 

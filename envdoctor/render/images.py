@@ -24,7 +24,7 @@ MAX_INSTRUCTION = 56
 
 def render(built: Built, page: Page) -> str:
     """The page as text; what a failing check had to say comes before the table, as its own page."""
-    lines = [*_why(built, page), *_head(built), *_stages(built, page), *_layers(built), *_next(built, page)]
+    lines = [*_why(built, page), *_head(built), *_stages(built, page), *_layers(built, page), *_next(built, page)]
     return "".join(f"{harmless(line)}\n" for line in lines)
 
 
@@ -104,7 +104,7 @@ def _stages(built: Built, page: Page) -> Iterator[str]:
         )
 
 
-def _layers(built: Built) -> Iterator[str]:
+def _layers(built: Built, page: Page) -> Iterator[str]:
     if not built.ok or built.archive is None:
         return
     yield ""
@@ -112,6 +112,7 @@ def _layers(built: Built) -> Iterator[str]:
     yield f"{plural(len(built.archive.layers), 'layer')}, {pulled / MB:,.0f} MB to pull"
     for number, one in enumerate(built.archive.layers, 1):
         yield f"  {number:>2} {one.size_bytes / MB:>9,.1f} MB  {one.instruction[:MAX_INSTRUCTION]}"
+    yield from (line for one in built.compared for line in _filled(f"beside it: {one}", page))
 
 
 def _next(built: Built, page: Page) -> Iterator[str]:

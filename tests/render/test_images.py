@@ -20,6 +20,12 @@ def test_a_build_that_went_well_says_its_name_its_layers_and_how_to_start_it() -
     assert DIGEST in page
 
 
+def test_the_images_of_others_stand_beside_it() -> None:
+    one = built()
+    one.compared = ("vllm/vllm-openai:v0.26.0: 10.3 GB to pull, 1.9 times ours",)
+    assert "beside it: vllm/vllm-openai:v0.26.0: 10.3 GB to pull" in render(one, Page())
+
+
 def test_a_pushed_image_is_pulled_by_its_digest() -> None:
     one = built()
     one.reference, one.pushed = "127.0.0.1:5000/train/h100:7", DIGEST
