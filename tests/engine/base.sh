@@ -4,6 +4,7 @@
 # `base.sh DIR PREFIX` puts the Python that is installed under PREFIX (a pyenv version, 3.12 for the real locks) into it as
 # /usr/local, over a newer Debian whose C library is as new as Ubuntu 24.04's.
 set -euo pipefail
+. "$(dirname "$0")/mirror.sh"
 
 out=$1
 python=${2:-}
@@ -16,11 +17,9 @@ if [ -n "$python" ]; then
 fi
 export SOURCE_DATE_EPOCH=1764028800
 
-mirror=$({ cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null || true; } |
-    sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\?\(http[^ ]*\).*/\2/p' | sed -n 1p)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mmdebstrap --quiet --variant=minbase --mode=root --include="$packages" "$suite" "$work/rootfs.tar" "$mirror"
+mmdebstrap --quiet --variant=minbase --mode=root --include="$packages" "$suite" "$work/rootfs.tar" "$(mirror)"
 mkdir "$work/python"
 printf 'FROM scratch\nADD rootfs.tar /\n' >"$work/Dockerfile"
 if [ -n "$python" ]; then
