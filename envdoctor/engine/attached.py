@@ -34,7 +34,13 @@ def hang_up(stream: Any) -> None:  # noqa: ANN401 - what the SDK hands out
     if one is not None:
         with contextlib.suppress(OSError):
             one.shutdown(sockets.SHUT_RDWR)
+    # the SDK keeps the answer that the connection began as, and that keeps the socket open
+    answer = getattr(stream, "_response", None)
+    if answer is not None:
+        answer.close()
     stream.close()
+    if one is not None:
+        one.close()
 
 
 def talk(one: sockets.socket, stdin: bytes, *, until: float, max_bytes: int) -> tuple[bytes, bytes]:

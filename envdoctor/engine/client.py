@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import socket as sockets
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -98,22 +99,18 @@ def connect(environ: Mapping[str, str]) -> Iterator[Engine]:
         UserError: there is none, it is not running, it may not be used, or it is too old to talk to.
     """
     import docker  # noqa: PLC0415 - 150 ms
-    from docker.errors import DockerException  # noqa: PLC0415
     from docker.utils import kwargs_from_env  # noqa: PLC0415
-    from requests.exceptions import RequestException  # noqa: PLC0415 - what the SDK lets through
 
     address = _address(environ)
     client = None
     try:
-        try:
+        with telling(None, f"talk to the engine at {clean(address)}"):
             # what docker's own from_env does, with an address that we chose
             variables = {**environ, "DOCKER_HOST": address}
             settings = kwargs_from_env(environment=variables)
             settings.setdefault("base_url", address)
             client = docker.DockerClient(**settings, timeout=ANSWER_S)
             engine = described(client.version(), client.info(), client, address)
-        except (DockerException, RequestException) as error:
-            raise told(error, doing=f"talk to the engine at {harmless(address)}") from error
         yield engine
     finally:
         if client is not None:
@@ -142,6 +139,28 @@ def described(version: object, info: object, client: Any, address: str) -> Engin
         rootless=any(option.split(",")[0] == "name=rootless" for option in what.security or ()),
         architecture=ARCHITECTURES.get(who.architecture, who.architecture),
     )
+
+
+@contextlib.contextmanager
+def telling(engine: Engine | None, doing: str) -> Iterator[None]:
+    """Errors of the SDK, and those of the libraries under it that it lets through, become sentences.
+
+    Args:
+        engine: that is asked.
+        doing: what for, as it follows "could not".
+
+    Raises:
+        UserError: one of them came; anything else is a bug of ours and passes.
+    """
+    from docker.errors import DockerException  # noqa: PLC0415 - slow
+
+    try:
+        yield
+    except Exception as error:
+        known = isinstance(error, (DockerException, OSError, HTTPException))
+        if not known and type(error).__module__.partition(".")[0] != "urllib3":
+            raise
+        raise told(error, engine, doing=doing) from error
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from envdoctor.engine import images, unpack
 from envdoctor.engine.attached import TooLate, TooMuch, hang_up, plain_socket, talk
-from envdoctor.engine.client import patience
+from envdoctor.engine.client import patience, telling
 from envdoctor.engine.trouble import clean, told
 from envdoctor.errors import UserError
 
@@ -95,11 +95,10 @@ def export(engine: Engine, image: str) -> Iterator[str]:
     """
     doing = f"read the files of {clean(image)}"
     config = images.inspect(engine, image)
-    # a folder of 20 GB may fail to be deleted by an interrupt in its middle, so that is tried again
     folder = tempfile.mkdtemp(prefix="envdoctor-image-")
     try:
         limit = min(MAX_ROOT_BYTES, shutil.disk_usage(folder).free - unpack.SPARE_BYTES)
-        with _errors(engine, doing), _container(engine) as name:
+        with telling(engine, doing), _container(engine) as name:
             engine.client.api.create_container(
                 image,
                 ["/never-started"],
@@ -112,6 +111,8 @@ def export(engine: Engine, image: str) -> Iterator[str]:
             with patience(engine):
                 unpack.unpack(engine.client.api.export(name), folder, max_bytes=limit)
         yield folder
+    except unpack.BadArchive as error:
+        raise told(error, engine, doing=doing) from error
     except unpack.TooLarge as error:
         raise UserError(
             f"could not {doing}: they are more than the {limit / 1e9:.1f} GB that fit into {tempfile.gettempdir()}",
@@ -142,7 +143,7 @@ def _run(
 
     api = engine.client.api
     doing = f"run {clean(argv[0])} in {clean(image)}"
-    with _errors(engine, doing), _container(engine) as name:
+    with telling(engine, doing), _container(engine) as name:
         api.create_container(
             image,
             list(argv[1:]),
@@ -228,17 +229,3 @@ def _container(engine: Engine) -> Iterator[str]:
                 # 409: it is being removed already
                 if error.status_code != 409:  # noqa: PLR2004
                     raise
-
-
-@contextlib.contextmanager
-def _errors(engine: Engine, doing: str) -> Iterator[None]:
-    """Errors of the SDK become sentences."""
-    from docker.errors import DockerException  # noqa: PLC0415 - slow
-    from requests.exceptions import RequestException  # noqa: PLC0415 - what the SDK lets through
-
-    try:
-        yield
-    except unpack.TooLarge:
-        raise
-    except (DockerException, RequestException, OSError, unpack.BadArchive) as error:
-        raise told(error, engine, doing=doing) from error

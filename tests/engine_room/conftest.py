@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import os
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from envdoctor.engine import client
+from envdoctor.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,12 +81,16 @@ def replayed(tmp_path: Path) -> Iterator[Callable[[Say], str]]:
         server.server_close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     """The real engine of DOCKER_HOST."""
     if not os.environ.get("DOCKER_HOST"):
         pytest.skip("no engine is named: export DOCKER_HOST=unix:///path/to/docker.sock")
-    with client.connect(os.environ) as one:
+    with contextlib.ExitStack() as stack:
+        try:
+            one = stack.enter_context(client.connect(os.environ))
+        except UserError as error:
+            pytest.skip(f"DOCKER_HOST has no engine: {error.what}")
         yield one
 
 
