@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from envdoctor.engine import progress
+from envdoctor.engine import images, progress
 from envdoctor.engine.progress import Step
 from envdoctor.engine.trouble import PODMAN, clean, told
 from envdoctor.errors import UserError
@@ -30,6 +30,7 @@ __all__ = ["Build", "Made", "Step", "build", "digest_of", "version"]
 
 ASK_S = 120.0
 STOP_S = 10.0
+POLL_S = 0.1
 MAX_JSON_BYTES = 4 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
 RAWJSON_SINCE = (0, 13)
@@ -62,7 +63,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     no_cache: bool = False
     target: str | None = None
     oci: bool = True
-    """False: an archive of ``docker save``, with the times of the build in it; for stores that know no OCI."""
+    """False: an archive of ``docker save``, with the times of the build in it; for engines that keep no OCI manifests."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -140,6 +141,9 @@ def build(what: Build, engine: Engine, tell: Callable[[Step], None]) -> Made:
         digest = made.digest or made.config
         if digest is None or not _DIGEST.fullmatch(digest):
             raise told("docker buildx says no digest of what it built", engine, doing="build the image")
+        if not what.oci:
+            images.save(engine, what.name or digest, unfinished)
+            images.remove(engine, what.name or digest)
         os.replace(unfinished, what.archive)
     return Made(digest, made.config, time.monotonic() - started, reader.cached, reader.steps)
 
@@ -192,10 +196,8 @@ def _of_layout(reference: str) -> str:
 
 def _arguments(what: Build, archive: str, metadata: str, shown: str) -> list[str]:
     """Everything after "docker"."""
-    kind = "oci" if what.oci else "docker"
-    output = [f"type={kind}", f"dest={archive}"]
-    if what.oci:
-        output.append("rewrite-timestamp=true")
+    # an engine with an old store refuses to write any archive itself; it is saved from there
+    output = ["type=oci", f"dest={archive}", "rewrite-timestamp=true"] if what.oci else ["type=docker"]
     if what.name is not None:
         output.append(f"name={what.name}")
     argv = ["buildx", "build", f"--progress={shown}", "--provenance=false", "--metadata-file", metadata, "--output", _csv(output)]
@@ -297,14 +299,32 @@ def _child(argv: list[str], environ: Mapping[str, str], out: int) -> Iterator[su
 
 
 def _ended(child: subprocess.Popen[bytes]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        if child.poll() is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, number)
+    """End it and all that it has started, if it has not ended by itself."""
+    if child.poll() is not None:
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if not _gone(child):
+            _kill(child, number)
+            _wait(child)
+    _kill(child, signal.SIGKILL)
+    _wait(child)
+
+
+def _gone(child: subprocess.Popen[bytes]) -> bool:
+    return child.poll() is not None
+
+
+def _kill(child: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, number)
+
+
+def _wait(child: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + STOP_S
+    while not _gone(child) and time.monotonic() < until:
         # what it still has to say is read away: a full pipe would keep it from ending
         with contextlib.suppress(subprocess.TimeoutExpired, ValueError):
-            child.communicate(timeout=STOP_S)
+            child.communicate(timeout=POLL_S)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from envdoctor.engine.trouble import told
+from envdoctor.engine.trouble import clean, told
 from envdoctor.errors import UserError
 from envdoctor.files import read_file
 from envdoctor.wording import harmless
@@ -110,7 +110,7 @@ def connect(environ: Mapping[str, str]) -> Iterator[Engine]:
             variables = {**environ, "DOCKER_HOST": address}
             settings = kwargs_from_env(environment=variables)
             settings.setdefault("base_url", address)
-            client = docker.DockerClient(**settings, timeout=ANSWER_S, use_ssh_client=address.startswith("ssh://"))
+            client = docker.DockerClient(**settings, timeout=ANSWER_S)
             engine = described(client.version(), client.info(), client, address)
         except (DockerException, RequestException) as error:
             raise told(error, doing=f"talk to the engine at {harmless(address)}") from error
@@ -163,6 +163,12 @@ def _address(environ: Mapping[str, str]) -> str:
             refused = _try(named.removeprefix("unix://"))
             if refused is not None:
                 raise _no_engine([refused], environ, named=True)
+        elif not named.startswith(("tcp://", "http://", "https://")):
+            raise UserError(
+                f"the engine is named as {clean(named)}, and only unix:// and tcp:// can be talked to",
+                "Bring its socket here: ssh -N -L /tmp/docker.sock:/var/run/docker.sock HOST & "
+                "export DOCKER_HOST=unix:///tmp/docker.sock",
+            )
         return named
     refusals: list[_Refused] = []
     for path in _usual(environ):

@@ -26,6 +26,8 @@ LABELS = {"io.envdoctor.role": "probe"}
 NO_GPU_DRIVER = re.compile(r"could not select device driver|unknown or invalid runtime name")
 ALL_GPUS = "nvidia.com/gpu=all"
 """The name of all GPUs in the descriptions that nvidia-ctk writes."""
+FOREIGN = re.compile(rb"(?i)exec format error\s*\Z")
+MAX_WORDS = 300
 WAIT_S = 10.0
 MIN_S = 1.0
 MAX_ROOT_BYTES = 200 * 10**9
@@ -139,7 +141,6 @@ def _run(
     from docker.errors import APIError  # noqa: PLC0415 - slow
 
     api = engine.client.api
-    until = time.monotonic() + deadline_s
     doing = f"run {clean(argv[0])} in {clean(image)}"
     with _errors(engine, doing), _container(engine) as name:
         api.create_container(
@@ -159,9 +160,10 @@ def _run(
             one = plain_socket(attached)
             if one is None:
                 raise UserError(
-                    f"could not {doing}: through TLS or ssh a program's input cannot be closed, so it would wait for ever",
+                    f"could not {doing}: through TLS a program's input cannot be closed, so it would wait for ever",
                     "Run envdoctor on the machine of the engine, or look at the image's files only: --no-run",
                 )
+            until = time.monotonic() + deadline_s
             try:
                 # a hook that asks a sick GPU blocks here
                 with patience(engine, max(MIN_S, until - time.monotonic())):
@@ -184,6 +186,9 @@ def _run(
         finally:
             hang_up(attached)
         status = api.wait(name, timeout=max(WAIT_S, until - time.monotonic()))["StatusCode"]
+    if status and not out and FOREIGN.search(err[-MAX_WORDS:]):
+        # the engine starts it and only then finds out
+        raise told(err[-MAX_WORDS:].decode("utf-8", "replace"), engine, doing=doing)
     return Ran(int(status), out, err)
 
 

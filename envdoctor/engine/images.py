@@ -169,6 +169,12 @@ def load(engine: Engine, archive: str, tell: Callable[[Step], None]) -> str:
     return inspect(engine, names[-1]).digest
 
 
+def save(engine: Engine, reference: str, archive: str) -> None:
+    """Write an image of the engine to an archive, as ``docker save`` does. Raises UserError."""
+    with _telling(engine, f"save the image {clean(reference)}"), patience(engine), open(archive, "wb") as file:
+        file.writelines(engine.client.api.get_image(reference))
+
+
 def tag(engine: Engine, source: str, reference: str) -> None:
     """Give an image another name. Raises UserError."""
     repository, name = _split(reference)

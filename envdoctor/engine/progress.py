@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_TAIL = 60
 """Lines of a step that are kept, for the case that it fails."""
 MAX_LINE = 2000
+LOOK_S = 0.001
 MAX_STEPS = 10_000
 MAX_JSON = 16 * 1024 * 1024
 CANCELLED = "context canceled"
@@ -171,8 +172,11 @@ class Json(Reader):
             return
         seconds = (vertex.completed - vertex.started).total_seconds()
         state: Literal["done", "cached", "failed"] = "failed" if vertex.error else "cached" if vertex.cached else "done"
-        if one.state != state:
-            one.state = state
+        if one.state == state or (one.state == "done" and state == "cached"):
+            return
+        one.state = state
+        # the engine looks at a step before it does it, and reports both; the first is over in microseconds
+        if state != "done" or seconds >= LOOK_S:
             yield Step(vertex.digest, one.name, state, seconds)
 
 

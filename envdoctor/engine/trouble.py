@@ -41,6 +41,7 @@ NVIDIA_RUNTIME = (
     "sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker"
 )
 RESTART = "Then: sudo systemctl restart docker."
+CONTAINERD_STORE = f'put {{"features": {{"containerd-snapshotter": true}}}} into /etc/docker/daemon.json. {RESTART}'
 
 ENGINE: tuple[Trouble, ...] = (
     Trouble(
@@ -51,7 +52,17 @@ ENGINE: tuple[Trouble, ...] = (
     Trouble(
         r"(?i)(?:OCI|docker) exporter is not supported for the docker driver",
         "this engine keeps images in its old store, which cannot write OCI archives, so no build of it is bit-reproducible",
-        f'Put {{"features": {{"containerd-snapshotter": true}}}} into /etc/docker/daemon.json. {RESTART}',
+        f"Switch its store: {CONTAINERD_STORE}",
+    ),
+    Trouble(
+        r"unknown scheme oci-layout",
+        "this engine keeps images in its old store, which takes no OCI layout as a base",
+        f"Name a base that the engine has or can pull, or switch its store: {CONTAINERD_STORE}",
+    ),
+    Trouble(
+        r"docker-import-\d+/blobs/json: no such file|does not contain a manifest\.json|loading tar component manifest\.json",
+        "this engine's old store reads no OCI archives",
+        f"Switch its store: {CONTAINERD_STORE}",
     ),
     Trouble(
         r'rewrite-timestamp"? conflicts with',
@@ -99,18 +110,19 @@ ENGINE: tuple[Trouble, ...] = (
         "Log in (docker login REGISTRY), or wait for an hour, or use a mirror: --base MIRROR/IMAGE@sha256:...",
     ),
     Trouble(
-        r"pull access denied|insufficient_scope|(?i:unauthorized)|denied: requested access|no basic auth credentials"
+        r"(?:pull|push) access denied|insufficient_scope|(?i:unauthorized)|denied: requested access|no basic auth credentials"
         r"|401 Unauthorized",
         "the registry does not let this user in, or there is no such repository",
         "Check the name, and log in: docker login REGISTRY",
     ),
     Trouble(
-        r"\bdenied\b|403 Forbidden",
+        r"(?<!permission )\bdenied: |403 Forbidden",
         "the registry refuses it to this user",
         "Log in as somebody who may: docker login REGISTRY",
     ),
     Trouble(
-        r"manifest unknown|MANIFEST_UNKNOWN|no match for platform in manifest",
+        r"manifest unknown|MANIFEST_UNKNOWN|no match for platform in manifest|(?m:^[^\s\"]*(?:ERROR: )?[^\s\"]+: not found$)"
+        r"|failed to resolve reference \"[^\"]+\": [^\s]+: not found",
         "the registry has no such image: no such tag or digest, or none for this architecture",
         "See what there is: docker buildx imagetools inspect REPOSITORY:TAG",
     ),
@@ -126,12 +138,18 @@ ENGINE: tuple[Trouble, ...] = (
         "Start it, or check the network and the proxy of the engine: docker info --format '{{.HTTPSProxy}}'",
     ),
     Trouble(
-        r"No such image|tag does not exist|image not known|image .* was found but does not match the specified platform|unable to find image",
+        r"No such image|tag does not exist|image not known|unable to find image"
+        r"|image .{1,300} was found but does not match the specified platform",
         "the engine has no such image",
         "See what it has: docker image ls; or fetch it: docker pull IMAGE",
     ),
     Trouble(
-        r"exec: \"(?P<program>[^\"]{1,200})\": (?:stat|executable file not found|permission denied)"
+        r"exec: \"(?P<program>[^\"]{1,200})\": permission denied",
+        "the user of the image may not run {program}",
+        "Look at its files only: --no-run",
+    ),
+    Trouble(
+        r"exec: \"(?P<program>[^\"]{1,200})\": (?:stat|executable file not found)"
         r"|crun: executable file [`'](?P<other>[^`']{1,200})[`'] not found",
         "the image has no program {program}",
         "Give the environment's folder in it: image:REFERENCE::/opt/venv; or look at its files only: --no-run",
@@ -142,7 +160,7 @@ ENGINE: tuple[Trouble, ...] = (
         "See which: docker ps -a --filter ancestor=IMAGE; remove that: docker rm -f CONTAINER",
     ),
     Trouble(
-        r"exec format error",
+        r"(?i)exec format error",
         "the image is for another kind of processor than this machine's",
         "Look at its files only: --no-run",
     ),
@@ -157,7 +175,8 @@ ENGINE: tuple[Trouble, ...] = (
         "Update Docker: sudo apt-get update && sudo apt-get install --only-upgrade docker-ce docker-ce-cli docker-buildx-plugin",
     ),
     Trouble(
-        r"client sent an HTTP request to an HTTPS server|tls: |CERTIFICATE_VERIFY_FAILED|certificate required|TLS connection",
+        r"(?i)client sent an HTTP request to an HTTPS server|CERTIFICATE_VERIFY_FAILED|certificate required"
+        r"|client_cert param|tls: (?:bad certificate|first record does not look)",
         "the engine wants TLS, and the certificates for it are missing or wrong",
         "Set all three: export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=~/.docker DOCKER_HOST=tcp://HOST:2376",
     ),
@@ -172,8 +191,13 @@ ENGINE: tuple[Trouble, ...] = (
         "Join its group and log in again: sudo usermod -aG docker $USER; or run this once with sudo.",
     ),
     Trouble(
+        r"Failed to resolve '",
+        "the host that DOCKER_HOST, or the docker context, names cannot be found",
+        "Check the name, or take the usual engine: unset DOCKER_HOST; docker context use default",
+    ),
+    Trouble(
         r"Cannot connect to the Docker daemon|Connection refused|FileNotFoundError\(2|Connection aborted|Connection reset|EOF\Z",
-        "the engine stopped answering",
+        "the engine does not answer",
         "Look at it: sudo systemctl status docker; its log: sudo journalctl -u docker -n 50",
     ),
     Trouble(
@@ -224,7 +248,7 @@ _NOISE = re.compile(r"#\d+ |-{6,}$|\d{3} (?:Client|Server) Error")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>)]+", re.IGNORECASE)
 _RESOLVED = re.compile(r"(?<=lookup )\S+(?: on \S+)?(?=: )")
 _DIALLED = re.compile(r"(?<=dial tcp )\S+(?=: )")
-_SECRET = re.compile(r"(?i)\b(bearer|basic|token|password|authorization)(\s*[:=]\s*|\s+)\S{8,}")
+_SECRET = re.compile(r"(?i)\b(bearer|basic)(\s+)[^\s,;]{12,}|\b(token|password|passwd|secret)(\s*[:=]\s*)[^\s,;]{6,}")
 
 
 def told(error: Exception | str, engine: Engine | None = None, *, doing: str) -> UserError:
@@ -252,17 +276,18 @@ def told(error: Exception | str, engine: Engine | None = None, *, doing: str) ->
     if engine is not None and engine.podman and doing.startswith("build"):
         return UserError(f"could not {doing}: {PODMAN.what}", PODMAN.hint, *_more(text.splitlines()))
     lines = _more(text.splitlines())
-    last = lines[-1] if lines else "it said nothing"
+    # buildx ends with what it is about, an error of the engine begins with it
+    which = next((one for one in reversed(lines) if one.startswith("ERROR")), None) or (lines or ["it said nothing"])[0]
     return UserError(
-        f"could not {doing}: {last}",
+        f"could not {doing}: {which.removeprefix('ERROR: ')}",
         "The engine's own words are all that is known; its log may say more: sudo journalctl -u docker -n 50",
-        *lines[:-1],
+        *(one for one in lines if one != which),
     )
 
 
 def clean(line: str) -> str:
     """A line of somebody else's, harmless and without addresses, host names and credentials."""
-    bare = _SECRET.sub(r"\1\2<secret>", _ADDRESS.sub("<address>", line.replace("\t", "    ")))
+    bare = _SECRET.sub(r"\1\2\3\4<secret>", _ADDRESS.sub("<address>", line.replace("\t", "    ")))
     return harmless(_DIALLED.sub("<address>", _RESOLVED.sub("<host>", bare)))[:MAX_LINE]
 
 
