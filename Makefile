@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint types docs real truth truth-linking truth-names kill network verify data locks bench fuzz clean
+.PHONY: help check test lint types docs engine image-h100 real truth truth-linking truth-names kill network verify data locks bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -37,6 +37,12 @@ types: $(READY) ## mypy --strict
 
 docs: $(READY) ## regenerate docs/rules, docs/matrix.md and the JSON schemas (make lint checks that they are up to date)
 	$(BIN)/python -m tools.generate
+
+engine: $(READY) ## build, load, push and judge images on an engine of its own: root, Debian, 3 GB of disk, 6 minutes (skipped where it cannot run)
+	PYTHON=$(BIN)/python bash tests/engine/run.sh
+
+image-h100: $(READY) ## the real lock of an H100 as an image, on a local Debian base: 60 GB of disk, 15 minutes, PYTHON312=PREFIX of a Python 3.12
+	PYTHON=$(BIN)/python bash tests/engine/h100.sh "$(PYTHON312)"
 
 real: $(READY) ## judge environments built from real wheels, and use what is locked: up to 12 GB of disk, 30 minutes, Python 3.11 and 3.12
 	$(BIN)/python -m pytest -q -s -m real tests/real

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from envdoctor.rules import Rule
+from typing import Protocol
 
 HEADINGS = ("What it checks", "Why it breaks", "What to do", "Sources")
 
 
-def page(rule: Rule) -> str:
+class Paged(Protocol):
+    """A rule, of an environment or of a Dockerfile, as far as its page is concerned."""
+
+    CODE: str
+    __doc__: str | None
+    __name__: str
+
+
+def page(rule: Paged) -> str:
     """The whole page as Markdown: "# ED102: title" and the sections."""
     return f"# {rule.CODE}: {inspect.cleandoc(rule.__doc__ or '')}\n"
 
@@ -35,12 +40,12 @@ def wrapped(text: str, width: int) -> str:
     return "\n".join(out)
 
 
-def title(rule: Rule) -> str:
+def title(rule: Paged) -> str:
     """The first line of the docstring, without its full stop."""
     return (rule.__doc__ or rule.__name__).strip().splitlines()[0].rstrip(".")
 
 
-def sections(rule: Rule) -> dict[str, str]:
+def sections(rule: Paged) -> dict[str, str]:
     """Heading -> text."""
     found: dict[str, str] = {}
     heading = None

@@ -24,6 +24,8 @@ from envdoctor.rows import (
     FlashAttnWheels,
     ForwardCompatibility,
     GpuProduct,
+    ImageSize,
+    InstallerOption,
     Manifest,
     NcclFact,
     Package,
@@ -131,6 +133,14 @@ class Matrix:
     def cuda_images(self) -> tuple[CudaImage, ...]:
         """CUDA base images."""
         return self._rows("tables/cuda_images.jsonl", CudaImage)
+
+    def image_sizes(self) -> tuple[ImageSize, ...]:
+        """How large the images of others are, by name."""
+        return self._rows("tables/image_sizes.jsonl", ImageSize)
+
+    def installer_options(self) -> tuple[InstallerOption, ...]:
+        """The options that pip and uv really have."""
+        return self._rows("tables/installer_options.jsonl", InstallerOption)
 
     def runs(self) -> tuple[Run, ...]:
         """Stacks that were really run."""

@@ -132,6 +132,39 @@ class CudaImage(Sourced, frozen=True):
     """The lowest driver branch that its NVIDIA_REQUIRE_CUDA admits besides newer ones, or None where it says nothing."""
 
 
+class ImageSize(Sourced, frozen=True):
+    """How large an image is that others publish for the same purpose, as somebody has said in public. linux/amd64."""
+
+    image: str
+    """As its vendor writes it: "vllm/vllm-openai:v0.16.0"."""
+    compressed_bytes: Annotated[int, msgspec.Meta(gt=0)] | None
+    """To pull."""
+    unpacked_bytes: Annotated[int, msgspec.Meta(gt=0)] | None
+    """On disk."""
+    said: str | None
+    """The day the source speaks of, where it tells: a tag that floats had that size then."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.said is not None:
+            must_be_a_day(self.said)
+        if self.compressed_bytes is None and self.unpacked_bytes is None:
+            raise ValueError("a size without a size")
+
+
+class InstallerOption(Sourced, frozen=True):
+    """An option of an installer, as its own parser knows it; one that no row names was in none of the releases asked."""
+
+    tool: Literal["pip install", "uv pip install", "uv sync"]
+    option: str
+    takes_value: bool
+    refused: bool
+    """Whether it is known only to be refused: uv's --user says that it is unsupported."""
+    first: str
+    """The oldest and the newest release of those asked that have it."""
+    last: str
+
+
 class Run(Sourced, frozen=True):
     """Versions that were really run together, what ran, and how it ended. The strongest column of the matrix."""
 

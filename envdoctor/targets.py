@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -10,13 +11,14 @@ import msgspec
 from envdoctor.errors import UserError
 from envdoctor.files import read_file
 from envdoctor.rows import NonEmpty
-from envdoctor.wording import nearest
+from envdoctor.wording import harmless, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FOLDER = os.path.join(os.path.dirname(__file__), "data", "targets")
 MAX_PROFILE_BYTES = 64 * 1024
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,22 +67,36 @@ def names() -> tuple[str, ...]:
 
 
 def profile(name: str) -> Profile:
-    """One target's profile.
+    """One target's profile: one of ours by its name, or the user's own by the path of its file ("./gh200.toml").
 
     Raises:
-        UserError: there is no such target; names the nearest one.
+        UserError: there is no such target (names the nearest one), or the file is no profile.
     """
+    if "/" in name:
+        return _own(os.path.expanduser(name))
     if name not in names():
-        raise UserError(f"there is no target {name!r}", nearest(name, names()))
-    return _profile(os.path.join(FOLDER, f"{name}.toml"))
+        hint = f"{nearest(name, names())} A profile of your own is named by its path: ./{name.removesuffix('.toml')}.toml"
+        raise UserError(f"there is no target {name!r}", hint)
+    return _profile(os.path.join(FOLDER, f"{name}.toml"), "Install envdoctor again; its files are damaged.")
 
 
-def _profile(path: str) -> Profile:
-    try:
-        found = msgspec.toml.decode(read_file(path, MAX_PROFILE_BYTES), type=Profile)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no target profile: {error}", "Install envdoctor again; its files are damaged.") from error
+def _own(path: str) -> Profile:
+    hint = f"It has the fields of {os.path.join(FOLDER, 'h100.toml')}, and stands in the file NAME.toml."
+    found = _profile(path, hint)
+    if not _NAME.fullmatch(found.name) or os.path.basename(path) != f"{found.name}.toml":
+        raise UserError(
+            f"{path} is the profile of {harmless(found.name)!r}", f"Call file and target alike: name.toml and name. {hint}"
+        )
     return found
+
+
+def _profile(path: str, hint: str) -> Profile:
+    try:
+        return msgspec.toml.decode(read_file(path, MAX_PROFILE_BYTES), type=Profile)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}", hint) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no target profile: {harmless(str(error))}", hint) from error
 
 
 def every() -> Mapping[str, Profile]:

@@ -26,7 +26,9 @@ TABLES: dict[str, tuple[Sourced, ...]] = {
     "forward_compatibility": MATRIX.forward_compatibility(),
     "nccl": MATRIX.nccl_facts(),
     "cuda_images": MATRIX.cuda_images(),
+    "image_sizes": MATRIX.image_sizes(),
     "runs": MATRIX.runs(),
+    "installer_options": MATRIX.installer_options(),
 }
 KEYS: dict[str, list[str]] = {
     "cuda_releases": [row.cuda for row in MATRIX.cuda_releases()],
@@ -35,7 +37,9 @@ KEYS: dict[str, list[str]] = {
     "forward_compatibility": [row.package for row in MATRIX.forward_compatibility()],
     "nccl": [f"{row.nccl} {row.says}" for row in MATRIX.nccl_facts()],
     "cuda_images": [row.image for row in MATRIX.cuda_images()],
+    "image_sizes": [row.image for row in MATRIX.image_sizes()],
     "runs": [f"{sorted(row.versions.items())} {row.machine} {row.ran}" for row in MATRIX.runs()],
+    "installer_options": [f"{row.tool} {row.option}" for row in MATRIX.installer_options()],
 }
 PLACES = re.compile(r"/simple/|/packages/|/whl/|files\.|file://|/home/|/root/|/tmp/", re.IGNORECASE)
 """What no row may name: hosts of package indices and paths of somebody's machine."""

@@ -1,4 +1,4 @@
-"""Write what is generated and committed: docs/rules, the tables of docs/matrix.md, the facts' schema, and README's page.
+"""Write what is generated and committed: docs/rules, the tables of docs/matrix.md, the schemas, and README's page.
 
 ``make docs`` runs it. ``--check`` writes nothing, names what is out of date and exits with 1; ``make lint`` runs that.
 """
@@ -11,8 +11,10 @@ from pathlib import Path
 
 import msgspec
 
+from envdoctor import dockerfiles
 from envdoctor.examine import Wishes, examine
 from envdoctor.facts import Facts, decode
+from envdoctor.images.manifest import Manifest
 from envdoctor.manual import page, title
 from envdoctor.matrix import Matrix
 from envdoctor.render import Page
@@ -30,8 +32,10 @@ SECONDS = 0.51
 def generated() -> dict[str, str]:
     """Path below the repository's root -> content."""
     rules = all_rules()
-    files = {f"docs/rules/{rule.CODE}.md": page(rule) for rule in rules}
+    lints = dockerfiles.all_rules()
+    files = {f"docs/rules/{rule.CODE}.md": page(rule) for rule in (*rules, *lints)}
     rows = "".join(f"| [{rule.CODE}]({rule.CODE}.md) | {rule.JOINT.value} | {title(rule)} | `{rule.CAUSE}` |\n" for rule in rules)
+    rows += "".join(f"| [{rule.CODE}]({rule.CODE}.md) | image | {title(rule)} | `{rule.CAUSE}` |\n" for rule in lints)
     files["docs/rules/README.md"] = (
         "# Rules\n\nGenerated from the rules' docstrings by `make docs`; `envdoctor explain CODE` prints the same pages.\n\n"
         "| code | joint | finds | usual cause |\n|---|---|---|---|\n" + rows
@@ -39,8 +43,9 @@ def generated() -> dict[str, str]:
     files["README.md"] = readme()
     files["docs/matrix.md"] = matrix_page()
     if sys.version_info >= (3, 11):  # msgspec cannot write the schema of generic records on Python 3.10
-        schema = msgspec.json.schema(Facts)
-        files["envdoctor/data/schema/facts-1.json"] = json.dumps(schema, indent=1, sort_keys=True) + "\n"
+        for name, shape in (("facts-1", Facts), ("image-1", Manifest)):
+            schema = msgspec.json.schema(shape)
+            files[f"envdoctor/data/schema/{name}.json"] = json.dumps(schema, indent=1, sort_keys=True) + "\n"
     return files
 
 

@@ -17,6 +17,18 @@ def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[s
     return [code for code in map(code_of, REGISTRY) if code.startswith(incomplete.upper())]
 
 
+def lint_codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Codes of the rules for Dockerfiles that begin so."""
+    from envdoctor.dockerfiles import REGISTRY, code_of  # noqa: PLC0415
+
+    return [code for code in map(code_of, REGISTRY) if code.startswith(incomplete.upper())]
+
+
+def every_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Codes of all rules that begin so."""
+    return codes(ctx, param, incomplete) + lint_codes(ctx, param, incomplete)
+
+
 def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
     """Files and folders; a kind of target where none of them begins so; after ``lock:`` the locks that are found from here."""
     from click.shell_completion import CompletionItem  # noqa: PLC0415
@@ -49,3 +61,10 @@ def suppositions(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 
     words = [f"{name}=" for name in REST if name != "gpu"] + [f"gpu={row.key}" for row in Matrix().gpu_products()]
     return [word for word in words if word.startswith(incomplete)]
+
+
+def image_targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Targets that have an image.toml here."""
+    from envdoctor.images.asked import names  # noqa: PLC0415
+
+    return [name for name in names() if name.startswith(incomplete)]

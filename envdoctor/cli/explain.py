@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 import click
 
-from envdoctor.cli.complete import codes
+from envdoctor.cli.complete import every_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from envdoctor.manual import Paged
 
 
 @click.command()
-@click.argument("code", shell_complete=codes)
+@click.argument("code", shell_complete=every_code)
 def command(code: str) -> int:
     """Show the manual page of a rule: what it checks, why it breaks, what to do, and the sources."""
+    from envdoctor import dockerfiles, rules  # noqa: PLC0415
     from envdoctor.cli.output import emit, width  # noqa: PLC0415
     from envdoctor.errors import UserError  # noqa: PLC0415
     from envdoctor.manual import page, wrapped  # noqa: PLC0415
-    from envdoctor.rules import REGISTRY, code_of, load  # noqa: PLC0415
     from envdoctor.wording import nearest  # noqa: PLC0415
 
-    names = {code_of(name): name for name in REGISTRY}
-    if code.upper() not in names:
-        raise UserError(f"no rule is called {code!r}", f"{nearest(code.upper(), names)} `envdoctor rules` lists them all.")
-    emit(wrapped(page(load(names[code.upper()])), width(None)), None)
+    wanted = code.upper()
+    pages: dict[str, Callable[[], Paged]] = {rules.code_of(name): partial(rules.load, name) for name in rules.REGISTRY}
+    pages |= {dockerfiles.code_of(name): partial(dockerfiles.load, name) for name in dockerfiles.REGISTRY}
+    if wanted not in pages:
+        raise UserError(f"no rule is called {code!r}", f"{nearest(wanted, pages)} `envdoctor rules` lists them all.")
+    emit(wrapped(page(pages[wanted]()), width(None)), None)
     return 0

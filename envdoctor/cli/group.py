@@ -11,6 +11,8 @@ COMMANDS = {
     "check": "Find the root cause of what is wrong with an environment, and what mends it.",
     "fix": "Plan the smallest change of packages that mends an environment, and make it with --apply.",
     "lock": "Lock the stack of a target with hashes, once the rules find it clean.",
+    "build-image": "Build the pinned image of a target, and prove that it is right before it gets its name.",
+    "lint": "Find the GPU-stack mistakes in a Dockerfile that break the build or let the image drift.",
     "explain": "Show the manual page of a rule.",
     "rules": "List the rules.",
     "libs": "Show which libraries lie here more than once, and which copy wins.",

@@ -58,9 +58,10 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
 ) -> int:
     """Resolve the stack of a target, and lock it if the rules find it clean.
 
-    TARGET is one of a100, b200, cpu, h100, h200, l40s, rtx4090. uv resolves for that machine's platform and Python, not for
-    this one's; what metadata leaves open and the compatibility data knows is bounded, and the lock says so. Two files are
-    written: TARGET.txt, hashed requirements that name no index, and TARGET.toml, what was assumed and why.
+    TARGET is one of a100, b200, cpu, h100, h200, l40s, rtx4090, or the path of a profile of your own (./gh200.toml). uv
+    resolves for that machine's platform and Python, not for this one's; what metadata leaves open and the compatibility data
+    knows is bounded, and the lock says so. Two files are written: TARGET.txt, hashed requirements that name no index, and
+    TARGET.toml, what was assumed and why.
 
     What is locked stays locked until --upgrade or another version asks for a change.
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import click
 import pytest
 
+from envdoctor import dockerfiles
 from envdoctor.cli import check
 from envdoctor.cli.complete import targets
 from envdoctor.facts import Facts, Known, Unknown, encode
@@ -239,7 +240,7 @@ def test_a_locale_that_is_not_utf_8_prints_escapes_and_does_not_fail(save: Save)
 
 def test_rules_lists_every_rule_and_explain_shows_its_page() -> None:
     listed = run("rules").stdout.splitlines()
-    assert len(listed) == len(REGISTRY)
+    assert len(listed) == len(REGISTRY) + len(dockerfiles.REGISTRY)
     page = run("explain", "ed102").stdout
     assert page.startswith("# ED102: The NVIDIA driver is too old")
     assert "## What to do" in page

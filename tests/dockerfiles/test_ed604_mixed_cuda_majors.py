@@ -1,0 +1,75 @@
+"""ED604: two CUDA majors."""
+
+from __future__ import annotations
+
+import pytest
+
+from envdoctor.findings import Severity
+from tests.dockerfiles.linted import CUDA, found, titles
+
+INDEX = "--index-url https://download.pytorch.org/whl"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"RUN pip install torch==2.9.1 {INDEX}/cu130",
+        "RUN uv pip install torch==2.9.1 --torch-backend=cu130",
+        "RUN pip install torch==2.9.1+cu130",
+        "RUN pip install torch==2.15.0",
+    ],
+)
+def test_a_torch_for_another_major_than_the_base_is_found_however_it_is_said(line: str) -> None:
+    (one,) = found("ED604", f"{CUDA}{line}\n")
+    assert (one.line, one.severity) == (2, Severity.WARNING)
+    assert "is CUDA 12" in one.title
+    assert one.title.endswith("is CUDA 13")
+    assert one.evidence[1].what == "line 1"
+
+
+def test_it_is_an_error_where_something_is_compiled_there() -> None:
+    text = f"{CUDA}RUN pip install torch==2.9.1 {INDEX}/cu130\nRUN pip install flash-attn==2.8.3 --no-build-isolation\n"
+    assert [one.severity for one in found("ED604", text)] == [Severity.ERROR]
+
+
+@pytest.mark.parametrize(
+    ("line", "severity"),
+    [
+        ("RUN pip install nvidia-cudnn-cu12==9.1.0.70", Severity.WARNING),
+        ("RUN pip install cupy-cuda12x==13.3.0", Severity.WARNING),
+        ("RUN pip install https://x/flash_attn-2.8.3+cu12torch2.9cxx11abiTRUE-cp312-cp312-linux_x86_64.whl", Severity.ERROR),
+        ("RUN pip install --no-deps vllm==0.8.5", Severity.ERROR),
+    ],
+)
+def test_what_is_made_for_the_other_major_is_found(line: str, severity: Severity) -> None:
+    text = f"FROM nvidia/cuda:13.0.1-devel-ubuntu24.04\nRUN pip install torch==2.9.1 {INDEX}/cu130\n{line}\n"
+    (one,) = found("ED604", text)
+    assert (one.line, one.severity) == (3, severity)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{CUDA}RUN pip install torch==2.8.0 {INDEX}/cu128\nRUN pip install nvidia-cudnn-cu12==9.10 cupy-cuda12x==13\n",
+        f"{CUDA}RUN pip install torch==2.6.0\n",
+        f"{CUDA}RUN if x; then pip install torch==2.9.1 {INDEX}/cu130; fi\n",
+        "FROM python:3.12\nRUN pip install torch==2.15.0\n",
+        f"FROM nvidia/cuda:12.8.1-devel-ubuntu22.04 AS a\nFROM nvidia/cuda:13.0.1-devel-ubuntu24.04\nRUN pip install torch==2.9.1 {INDEX}/cu130\n",
+        f"{CUDA}RUN pip install torch==2.9.1 --index-url https://mirror.example/simple\n",
+    ],
+)
+def test_one_major_unknown_ones_and_other_stages_are_no_fault(text: str) -> None:
+    assert titles("ED604", text) == []
+
+
+def test_the_torch_that_is_installed_last_counts() -> None:
+    text = f"{CUDA}RUN pip install torch==2.9.1 {INDEX}/cu130\nRUN pip install torch==2.8.0 {INDEX}/cu128\n"
+    assert titles("ED604", text) == []
+
+
+def test_the_torch_that_an_engine_pins_and_brings_counts_too() -> None:
+    base = "FROM nvidia/cuda:13.0.1-devel-ubuntu24.04\n"
+    assert titles("ED604", f"{base}RUN pip install vllm==0.11.0\n") == [
+        "2: the base image nvidia/cuda:13.0.1-devel-ubuntu24.04 is CUDA 13, but torch (vllm 0.11.0 pins torch 2.8.0) is CUDA 12"
+    ]
+    assert titles("ED604", f"{CUDA}RUN pip install torch==2.15.0\nRUN pip install vllm==0.11.0\n") == []

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# A base image with no registry: `base.sh DIR` makes an OCI layout of Debian there; the engine of up.sh must be up (source its env).
+#
+# `base.sh DIR PREFIX` puts the Python that is installed under PREFIX (a pyenv version, 3.12 for the real locks) into it as
+# /usr/local, over a newer Debian whose C library is as new as Ubuntu 24.04's.
+set -euo pipefail
+
+out=$1
+python=${2:-}
+packages=ca-certificates,python3-venv
+suite=bookworm
+if [ -n "$python" ]; then
+    suite=trixie
+    # what a Python from source needs, and the C compiler that Triton calls at run time
+    packages=ca-certificates,libssl3t64,libffi8,libsqlite3-0,libbz2-1.0,liblzma5,zlib1g,libreadline8t64,libncursesw6,libuuid1,gcc,libc6-dev
+fi
+export SOURCE_DATE_EPOCH=1764028800
+
+mirror=$({ cat /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null || true; } |
+    sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\?\(http[^ ]*\).*/\2/p' | sed -n 1p)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mmdebstrap --quiet --variant=minbase --mode=root --include="$packages" "$suite" "$work/rootfs.tar" "$mirror"
+mkdir "$work/python"
+printf 'FROM scratch\nADD rootfs.tar /\n' >"$work/Dockerfile"
+if [ -n "$python" ]; then
+    mkdir -p "$work/python/usr/local"
+    cp -a "$python"/{bin,lib,include} "$work/python/usr/local/"
+    name=$(basename "$(readlink -f "$python/bin/python3")")
+    rm -rf "$work/python/usr/local/lib/$name"/{test,idlelib,turtledemo,site-packages/*}
+    find "$work/python" -name __pycache__ -prune -exec rm -rf {} +
+    printf 'COPY python/ /\nRUN ldconfig && rm -f /var/cache/ldconfig/aux-cache && %s -c "import ssl, sqlite3, ctypes, lzma, bz2, venv, ensurepip"\n' "$name" >>"$work/Dockerfile"
+fi
+docker buildx build --quiet --provenance=false -o "type=oci,dest=$work/image.tar,rewrite-timestamp=true" "$work" >/dev/null
+rm -rf "$out" "$out.new"
+mkdir -p "$out.new"
+tar -x -f "$work/image.tar" -C "$out.new"
+mv "$out.new" "$out"

@@ -1,0 +1,241 @@
+"""``envdoctor build-image`` on a real engine, from the lock to the registry, and everything that must stop it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from envdoctor.locks import files
+from envdoctor.locks.document import LockedPackage
+from tests.engine.conftest import CI, World, containers, docker, envdoctor, manifest, target
+from tests.probe.shared_objects import shared_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.engine
+
+LOCK = f"lock:{CI}/ci.toml"
+
+
+def references() -> set[str]:
+    return set(docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split())
+
+
+@pytest.fixture(scope="module")
+def built(world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, dict[str, Any]]:
+    """The ci target, built twice, pushed; its folder, its reference and what the command said."""
+    folder = target(tmp_path_factory.mktemp("targets") / "ci")
+    reference = f"{world.registry}/ci:1"
+    words = ("--base", world.base, "--tag", reference, "--verify-reproducible", "--push", "--format", "json")
+    done = envdoctor("build-image", str(folder), *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, reference, json.loads(done.stdout)
+
+
+def test_two_builds_without_caches_give_the_same_bytes(built: tuple[Path, str, dict[str, Any]]) -> None:
+    folder, _, said = built
+    assert said["differences"] == []
+    assert manifest(folder)["reproducible"] is True
+
+
+def test_the_manifest_says_what_was_built_and_names_nothing_of_this_machine(
+    built: tuple[Path, str, dict[str, Any]], world: World
+) -> None:
+    folder, reference, said = built
+    there: Any = manifest(folder)
+    assert there["digest"] == said["digest"]
+    assert there["references"] == [reference]
+    assert there["verdicts"]["drift"]["counts"]["proven"] == there["verdicts"]["drift"]["counts"]["locked"]
+    assert len(there["layers"]) == len(there["diff_ids"])
+    assert str(folder) not in (folder / "manifest.json").read_text()
+    assert world.base.removeprefix("oci-layout://") not in (folder / "manifest.json").read_text()
+
+
+def test_what_was_pushed_is_pulled_by_its_digest(built: tuple[Path, str, dict[str, Any]]) -> None:
+    _, reference, said = built
+    assert said["pushed"] == said["digest"]
+    by_digest = f"{reference.rpartition(':')[0]}@{said['digest']}"
+    docker("image", "rm", "--force", reference)
+    docker("pull", "--quiet", by_digest)
+    docker("tag", by_digest, reference)
+    assert said["digest"] in docker("image", "inspect", "--format", "{{json .RepoDigests}}", by_digest)
+
+
+def test_the_image_runs_as_nobody_in_particular_and_carries_what_it_was_made_of(built: tuple[Path, str, dict[str, Any]]) -> None:
+    _, reference, _ = built
+    assert docker("run", "--rm", reference, "id", "-u") == "10001"
+    listed = docker("run", "--rm", reference, "ls", "/opt/envdoctor/lock", "/opt/envdoctor/sbom")
+    assert {"ci.txt", "ci.toml", "ci.cdx.json"} <= set(listed.split())
+    inside = docker(
+        "run", "--rm", "--network", "none", reference, "envdoctor", "check", "lock:/opt/envdoctor/lock/ci.toml", "/opt/venv"
+    )
+    assert "no drift" in inside
+    health = json.loads(docker("image", "inspect", "--format", "{{json .Config.Healthcheck}}", reference))
+    assert health["Test"] == ["CMD", "/opt/envdoctor/bin/envdoctor", "check", "/opt/venv"]
+
+
+def test_neither_certificates_nor_indexes_are_left_in_the_image(built: tuple[Path, str, dict[str, Any]]) -> None:
+    _, reference, _ = built
+    found = docker("run", "--rm", "--user", "0", reference, "find", "/run/secrets", "/etc/pip.conf", "/etc/uv", "-type", "f", "-size", "+0", "-o", "-name", "none")  # fmt: skip
+    assert found == ""
+    history = docker("history", "--no-trunc", reference)
+    assert "://" not in history.replace("oci-layout://", "")
+
+
+def test_from_outside_it_is_healthy_and_as_locked(built: tuple[Path, str, dict[str, Any]]) -> None:
+    _, reference, _ = built
+    assert envdoctor("check", f"image:{reference}", "--suppose", "driver=none").returncode == 0
+    drift = envdoctor("check", LOCK, f"image:{reference}")
+    assert drift.returncode == 0, drift.stdout
+
+
+@pytest.fixture
+def drifted(built: tuple[Path, str, dict[str, Any]], tmp_path: Path) -> Iterator[str]:
+    """The image with one package in another version and one file edited."""
+    _, reference, _ = built
+    site = "/opt/venv/lib/python3.11/site-packages"
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {reference}\nUSER 0\n"
+        f"RUN mv {site}/msgspec-*.dist-info {site}/msgspec-0.0.1.dist-info"
+        f" && sed -i 's/^Version: .*/Version: 0.0.1/' {site}/msgspec-0.0.1.dist-info/METADATA"
+        f" && echo '# patched' >> {site}/rich/console.py\nUSER 10001\n"
+    )
+    docker("build", "--quiet", "--tag", "envdoctor-test/drifted:1", str(tmp_path))
+    yield "envdoctor-test/drifted:1"
+    docker("image", "rm", "--force", "envdoctor-test/drifted:1")
+
+
+def test_drift_made_on_purpose_is_seen_exactly(drifted: str) -> None:
+    done = envdoctor("check", LOCK, f"image:{drifted}", "--format", "json")
+    assert done.returncode == 1
+    found = {(one["what"], one["name"]) for one in json.loads(done.stdout)["departures"]}
+    assert found == {("version", "msgspec"), ("files", "rich")}
+
+
+def test_two_images_are_told_apart_in_words(built: tuple[Path, str, dict[str, Any]], drifted: str) -> None:
+    done = envdoctor("diff", f"image:{built[1]}", f"image:{drifted}")
+    assert done.returncode == 1
+    assert "msgspec" in done.stdout
+
+
+def test_a_cdi_device_is_seen_from_inside(built: tuple[Path, str, dict[str, Any]], world: World) -> None:
+    spec = world.cdi / "fake.json"
+    device = {"name": "all", "containerEdits": {"env": ["ENVDOCTOR_FAKE_GPU=1"]}}
+    spec.write_text(json.dumps({"cdiVersion": "0.6.0", "kind": "nvidia.com/gpu", "devices": [device]}))
+    try:
+        assert "ENVDOCTOR_FAKE_GPU=1" in docker("run", "--rm", "--device", "nvidia.com/gpu=all", built[1], "env")
+    finally:
+        spec.unlink()
+
+
+def test_a_second_run_changes_nothing_and_adds_little_to_the_engines_own_time(
+    built: tuple[Path, str, dict[str, Any]], world: World
+) -> None:
+    folder, _, said = built
+    before = (folder / "manifest.json").read_bytes()
+    started = time.monotonic()
+    done = envdoctor("build-image", str(folder), "--base", world.base, "--tag", built[1], "--no-smoke", "--format", "json")
+    whole = time.monotonic() - started
+    assert done.returncode == 0, done.stderr
+    again = json.loads(done.stdout)
+    engine = next(one["seconds"] for one in again["stages"] if one["name"] == "build")
+    sys.stdout.write(f"\ncached rebuild: {whole:.1f} s, of it {engine:.1f} s in the engine's build\n")
+    assert again["digest"] == said["digest"]
+    assert "same bytes" in next(one["says"] for one in again["stages"] if one["name"] == "look from outside")
+    assert (folder / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_build_that_is_broken_off_leaves_nothing_and_goes_on_from_its_caches(
+    world: World, tmp_path: Path, how: signal.Signals
+) -> None:
+    folder = target(tmp_path / "ci")
+    words = [
+        sys.executable,
+        "-m",
+        "envdoctor",
+        "build-image",
+        str(folder),
+        "--base",
+        world.base,
+        "--no-cache",
+        "--tag",
+        "envdoctor-test/broken:1",
+    ]
+    names, running, temporary = references(), containers(), tmp_path / "tmp"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stderr is not None
+        for line in child.stderr:
+            if "[tools" in line or "[environment" in line:
+                break
+        child.send_signal(how)
+        said = child.stderr.read()
+        child.wait(30)
+    assert child.returncode != 0
+    if how is signal.SIGINT:
+        assert "interrupted: nothing was named" in said
+        assert list(temporary.iterdir()) == []
+    assert references() == names
+    assert containers() == running
+    assert not (folder / "manifest.json").exists()
+
+
+def lame_wheel(folder: Path) -> LockedPackage:
+    """A package with a compiled module that needs a library which nobody has."""
+    module, name = shared_object(needs=("libnothere.so.1",)), "lame-1.0-cp311-cp311-manylinux_2_17_x86_64.whl"
+    said = b"Metadata-Version: 2.1\nName: lame\nVersion: 1.0\n"
+    tags = b"Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: false\nTag: cp311-cp311-manylinux_2_17_x86_64\n"
+    members = {
+        "lame/__init__.py": b"",
+        "lame/_c.cpython-311-x86_64-linux-gnu.so": module,
+        "lame-1.0.dist-info/METADATA": said,
+        "lame-1.0.dist-info/WHEEL": tags,
+    }
+    lines = [f"{path},sha256={digest(body)},{len(body)}" for path, body in members.items()]
+    members["lame-1.0.dist-info/RECORD"] = "\n".join([*lines, "lame-1.0.dist-info/RECORD,,", ""]).encode()
+    with zipfile.ZipFile(folder / name, "w") as wheel:
+        for path, body in members.items():
+            wheel.writestr(path, body)
+    return LockedPackage(name="lame", version="1.0", file=name, sha256=hashlib.sha256((folder / name).read_bytes()).hexdigest())
+
+
+def digest(body: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(body).digest()).decode().rstrip("=")
+
+
+def test_a_module_that_would_not_load_fails_the_build_and_is_named(world: World, tmp_path: Path) -> None:
+    folder, wheels = target(tmp_path / "ci"), tmp_path / "wheels"
+    wheels.mkdir()
+    lock = files.read(str(folder / "ci.toml"))
+    packages = tuple(sorted((*lock.packages, lame_wheel(wheels)), key=lambda one: one.name))
+    files.write(msgspec.structs.replace(lock, packages=packages), str(folder))
+    names = references()
+    done = envdoctor(
+        "build-image", str(folder), "--base", world.base, "--wheel-cache", str(wheels), "--tag", "envdoctor-test/lame:1"
+    )
+    assert done.returncode == 1, done.stderr
+    assert "libnothere.so.1" in done.stdout
+    assert "ED310" in done.stdout
+    assert references() == names
+
+
+@pytest.mark.parametrize("base", ["debian", "debian:latest"])
+def test_a_floating_base_is_refused(base: str) -> None:
+    done = envdoctor("build-image", str(CI), "--base", base)
+    assert done.returncode == 2
+    assert "floats" in done.stderr
