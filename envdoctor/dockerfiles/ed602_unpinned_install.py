@@ -23,6 +23,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
+from envdoctor.claims import exact_pin
+from envdoctor.dockerfiles.installs import version
 from envdoctor.dockerfiles.sheet import finding
 from envdoctor.findings import Evidence, Severity, Source
 from envdoctor.views import GPU_STACK, TRAINERS
@@ -63,6 +67,7 @@ HELD_BY_ENV = (
     "UV_REQUIRE_HASHES",
     "UV_NO_INDEX",
 )
+FAMILY = ("torchvision", "torchaudio")
 SHOWN = 6
 SOURCE = Source("https://pip.pypa.io/en/stable/topics/repeatable-installs/", "2026-11-26")
 
@@ -75,12 +80,22 @@ def check(sheet: Sheet) -> Iterator[LineFinding]:
             continue
         loose: dict[str | None, list[Requirement]] = {}
         for one in sheet.requirements(placed):
-            if not one.wanted.pinned and not one.hashed:
+            if not one.wanted.pinned and not one.hashed and not follows_torch(sheet, placed, one):
                 loose.setdefault(one.file, []).append(one)
         for file, several in loose.items():
             if file is None or file not in files:
                 yield said(sheet, placed, file, several)
         files |= {file for file in loose if file is not None}
+
+
+def follows_torch(sheet: Sheet, placed: Placed, one: Requirement) -> bool:
+    """Whether the torch that the same command pins leaves one choice: torchvision and torchaudio each pin a torch."""
+    torch = placed.install.wants("torch")
+    if one.wanted.name not in FAMILY or torch is None or not torch.pinned:
+        return False
+    release = version(torch.exact)
+    claims = sheet.matrix.claims(one.wanted.name, "torch-family")
+    return release is None or any(exact_pin(claim.then.get("torch", "")) == Version(release.public) for claim in claims)
 
 
 def held(sheet: Sheet, placed: Placed) -> bool:

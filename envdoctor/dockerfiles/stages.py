@@ -65,6 +65,8 @@ class Stage(msgspec.Struct, kw_only=True):
     """The image or stage it begins with, variables put in; with "$" in it where one has no value."""
     line: int
     parent: Stage | None
+    written: str = ""
+    """The base as the Dockerfile writes it."""
     steps: list[Step] = []
 
     def lineage(self) -> list[Stage]:
@@ -165,7 +167,9 @@ class _Follower:
         found = _FROM.match(expand(one.value, self.globals))
         base, name = (unquoted(found[1]), found[2]) if found else ("", None)
         parent = next((stage for stage in reversed(self.stages) if stage.name and stage.name.lower() == base.lower()), None)
-        self.stages.append(Stage(number=len(self.stages), name=name, base=base, line=one.line, parent=parent, steps=[]))
+        self.stages.append(
+            Stage(number=len(self.stages), name=name, base=base, line=one.line, parent=parent, written=one.value, steps=[])
+        )
         self.env, self.args, self.cwd, self.shell = {}, {}, "/", ("/bin/sh", "-c")
         if parent is not None:
             env, self.cwd, self.shell = self.ends[parent.number]

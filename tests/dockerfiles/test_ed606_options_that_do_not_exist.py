@@ -16,6 +16,7 @@ from tests.dockerfiles.linted import CUDA, MATRIX, found, titles
         ("pip install torch --torch-backend=auto", "pip install has no option --torch-backend"),
         ("pip install --system torch", "pip install has no option --system"),
         ("pip install -y torch", "pip install has no option -y"),
+        ("pip install -upgrade torch", "pip install has no option -u"),
         (
             "pip install --no-build-isolation-package flash-attn flash-attn",
             "pip install has no option --no-build-isolation-package",
