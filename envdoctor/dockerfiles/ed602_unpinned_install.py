@@ -17,6 +17,7 @@ Pin each package (`pip install "torch==2.8.0"`), or install from a lock: `envdoc
 
 ## Sources
 - https://pip.pypa.io/en/stable/topics/repeatable-installs/
+- https://docs.astral.sh/uv/concepts/projects/sync/
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ HELD_BY_ENV = (
 )
 FAMILY = ("torchvision", "torchaudio")
 SHOWN = 6
+UV = Source("https://docs.astral.sh/uv/concepts/projects/sync/", "2026-11-26")
 SOURCE = Source("https://pip.pypa.io/en/stable/topics/repeatable-installs/", "2026-11-26")
 
 
@@ -76,6 +78,9 @@ def check(sheet: Sheet) -> Iterator[LineFinding]:
     """One finding for each command, and one for each requirements file."""
     files: set[str] = set()
     for placed in sheet.installs:
+        if placed.install.tool == "uv sync":
+            yield from synced(sheet, placed)
+            continue
         if held(sheet, placed):
             continue
         loose: dict[str | None, list[Requirement]] = {}
@@ -101,8 +106,6 @@ def follows_torch(sheet: Sheet, placed: Placed, one: Requirement) -> bool:
 def held(sheet: Sheet, placed: Placed) -> bool:
     """Whether something beside the requirements says which versions are meant."""
     install = placed.install
-    if install.tool == "uv sync":
-        return True
     if install.has(*HOLDS) or any(install.run.env.get(name) for name in HELD_BY_ENV):
         return True
     for file in install.constraints:
@@ -113,6 +116,26 @@ def held(sheet: Sheet, placed: Placed) -> bool:
         if {one.name for one in install.wanted if not one.pinned} <= names and not install.files:
             return True
     return False
+
+
+def synced(sheet: Sheet, placed: Placed) -> Iterator[LineFinding]:
+    """``uv sync`` makes a new lock where the one that is there does not fit, unless it is told not to."""
+    install = placed.install
+    if install.has("--frozen", "--locked") or any(install.run.env.get(name) for name in ("UV_FROZEN", "UV_LOCKED")):
+        return
+    yield finding(
+        sheet,
+        code=CODE,
+        cause=CAUSE,
+        line=install.run.line,
+        title="uv sync without --locked or --frozen may resolve anew",
+        severity=Severity.INFO,
+        why="Where uv.lock is missing or does not fit pyproject.toml, uv writes another one with what is newest that day.",
+        advice="Write:",
+        write=("uv sync --locked",),
+        sources=(UV,),
+        subjects=("uv",),
+    )
 
 
 def said(sheet: Sheet, placed: Placed, file: str | None, several: list[Requirement]) -> LineFinding:

@@ -53,7 +53,8 @@ def check(sheet: Sheet) -> Iterator[LineFinding | Doubt]:
     if len(missing) * 2 > len(wanted) and not sheet.context.chosen:
         found = len(wanted) - len(missing)
         many = f"only {found}" if found else "none"
-        why = f"{many} of the {len(wanted)} things it copies are in its folder or in one above it; --context DIR names the right one"
+        where = "in its folder or in one above it; --context DIR names the right one"
+        why = f"{many} of the {len(wanted)} things it copies are {where}"
         yield Doubt(QUESTION, why)
         return
     for one, why in missing:

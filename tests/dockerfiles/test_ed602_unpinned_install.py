@@ -37,7 +37,8 @@ def test_the_line_is_that_of_the_package_and_not_of_the_command() -> None:
         "RUN pip install torch==2.6.0 torchvision torchaudio",
         "RUN pip install torch==$TORCH torchvision",
         "RUN pip install -e python[all]",
-        "RUN uv sync",
+        "RUN uv sync --frozen --no-dev",
+        "ENV UV_LOCKED=1\nRUN uv sync",
         "RUN conda install -y pytorch=2.5.1",
     ],
 )
@@ -86,3 +87,9 @@ def test_a_companion_of_torch_that_no_release_of_is_known_to_pin_it_is_found() -
     assert titles("ED602", CUDA + "RUN pip install torch==2.6.0\nRUN pip install torchvision\n") == [
         "3: torchvision has no exact version"
     ]
+
+
+def test_uv_sync_is_told_of_where_it_may_write_another_lock() -> None:
+    (one,) = found("ED602", f"{CUDA}RUN uv sync --no-dev\n")
+    assert (one.severity, one.line) == (Severity.INFO, 2)
+    assert one.write == ("uv sync --locked",)
