@@ -15,7 +15,7 @@ from envdoctor import dockerfiles
 from envdoctor.examine import Wishes, examine
 from envdoctor.facts import Facts, decode
 from envdoctor.images.manifest import Manifest
-from envdoctor.manual import page, title
+from envdoctor.manual import Paged, page, title
 from envdoctor.matrix import Matrix
 from envdoctor.render import Page
 from envdoctor.render.terminal import render
@@ -33,7 +33,8 @@ def generated() -> dict[str, str]:
     """Path below the repository's root -> content."""
     rules = all_rules()
     lints = dockerfiles.all_rules()
-    files = {f"docs/rules/{rule.CODE}.md": page(rule) for rule in (*rules, *lints)}
+    paged: list[Paged] = [*rules, *lints]
+    files = {f"docs/rules/{rule.CODE}.md": page(rule) for rule in paged}
     rows = "".join(f"| [{rule.CODE}]({rule.CODE}.md) | {rule.JOINT.value} | {title(rule)} | `{rule.CAUSE}` |\n" for rule in rules)
     rows += "".join(f"| [{rule.CODE}]({rule.CODE}.md) | image | {title(rule)} | `{rule.CAUSE}` |\n" for rule in lints)
     files["docs/rules/README.md"] = (
