@@ -35,7 +35,7 @@ lint: $(READY) ## ruff, formatter included, and whether what is generated is up 
 types: $(READY) ## mypy --strict
 	$(BIN)/mypy
 
-docs: $(READY) ## regenerate docs/rules, docs/matrix.md and the JSON schemas (make lint checks that they are up to date)
+docs: $(READY) ## regenerate docs/rules, docs/matrix.md, the JSON schemas and the Dockerfiles (make lint checks that they are up to date)
 	$(BIN)/python -m tools.generate
 
 real: $(READY) ## judge environments built from real wheels, and use what is locked: up to 12 GB of disk, 30 minutes, Python 3.11 and 3.12
