@@ -35,7 +35,7 @@ lint: $(READY) ## ruff, formatter included, and whether what is generated is up 
 types: $(READY) ## mypy --strict
 	$(BIN)/mypy
 
-docs: $(READY) ## regenerate docs/rules, docs/matrix.md and the JSON schemas (make lint checks that they are up to date)
+docs: $(READY) ## regenerate docs/rules, docs/matrix.md, the JSON schemas and the Dockerfiles (make lint checks that they are up to date)
 	$(BIN)/python -m tools.generate
 
 engine: $(READY) ## build, load, push and judge images on an engine of its own: root, Debian, 3 GB of disk, 6 minutes (skipped where it cannot run)

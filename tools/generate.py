@@ -1,4 +1,4 @@
-"""Write what is generated and committed: docs/rules, the tables of docs/matrix.md, the schemas, and README's page.
+"""Write what is generated and committed: docs/rules, tables of docs/matrix.md, the schemas, Dockerfiles, README's page.
 
 ``make docs`` runs it. ``--check`` writes nothing, names what is out of date and exits with 1; ``make lint`` runs that.
 """
@@ -14,8 +14,11 @@ import msgspec
 from envdoctor import dockerfiles
 from envdoctor.examine import Wishes, examine
 from envdoctor.facts import Facts, decode
+from envdoctor.images import asked
+from envdoctor.images.dockerfile import dockerfile
 from envdoctor.images.manifest import Manifest
-from envdoctor.manual import page, title
+from envdoctor.locks import files as lock_files
+from envdoctor.manual import Paged, page, title
 from envdoctor.matrix import Matrix
 from envdoctor.render import Page
 from envdoctor.render.terminal import render
@@ -33,7 +36,8 @@ def generated() -> dict[str, str]:
     """Path below the repository's root -> content."""
     rules = all_rules()
     lints = dockerfiles.all_rules()
-    files = {f"docs/rules/{rule.CODE}.md": page(rule) for rule in (*rules, *lints)}
+    paged: list[Paged] = [*rules, *lints]
+    files = {f"docs/rules/{rule.CODE}.md": page(rule) for rule in paged}
     rows = "".join(f"| [{rule.CODE}]({rule.CODE}.md) | {rule.JOINT.value} | {title(rule)} | `{rule.CAUSE}` |\n" for rule in rules)
     rows += "".join(f"| [{rule.CODE}]({rule.CODE}.md) | image | {title(rule)} | `{rule.CAUSE}` |\n" for rule in lints)
     files["docs/rules/README.md"] = (
@@ -42,11 +46,24 @@ def generated() -> dict[str, str]:
     )
     files["README.md"] = readme()
     files["docs/matrix.md"] = matrix_page()
+    files |= image_files()
     if sys.version_info >= (3, 11):  # msgspec cannot write the schema of generic records on Python 3.10
         for name, shape in (("facts-1", Facts), ("image-1", Manifest)):
             schema = msgspec.json.schema(shape)
             files[f"envdoctor/data/schema/{name}.json"] = json.dumps(schema, indent=1, sort_keys=True) + "\n"
     return files
+
+
+def image_files() -> dict[str, str]:
+    """images/<target>/Dockerfile of every target that has an image.toml."""
+    places = [asked.read(name, str(ROOT / asked.FOLDER)) for name in asked.names(str(ROOT / asked.FOLDER))]
+    locks = str(ROOT / lock_files.FOLDER)
+    return {
+        f"{asked.FOLDER}/{place.asked.target}/Dockerfile": dockerfile(
+            place.asked, lock_files.read(f"{locks}/{place.asked.lock}.toml")
+        )
+        for place in places
+    }
 
 
 def readme() -> str:

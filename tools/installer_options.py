@@ -125,7 +125,7 @@ def rows(tool: str, known: Known, read: str) -> list[dict[str, object]]:
                 "refused": refuses,
                 "first": having[0],
                 "last": having[-1],
-                "source": f"the option parser of {program} {order[0]} to {order[-1]}, {len(order)} releases asked",
+                "source": f"measured by asking the option parser of {program}: {len(order)} releases, {order[0]} to {order[-1]}",
                 "read": read,
             }
         )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from envdoctor.dockerfiles.sheet import LineFinding, Sheet
+    from envdoctor.dockerfiles.stages import Stage
 
 CODE = "ED601"
 CAUSE = "base-image-floats"
@@ -74,12 +75,20 @@ def check(sheet: Sheet) -> Iterator[LineFinding | Doubt]:
         )
 
 
+def chooses(stage: Stage, names: set[str]) -> bool:
+    """Whether a variable in FROM chooses among stages of this file: "FROM base-${PLATFORM}", whatever its default says."""
+    parts = re.split(r"\$\w+|\$\{[^}]*\}", stage.written.split(None, 1)[0].lower())
+    if len(parts) < 2 or not any(parts):  # noqa: PLR2004 - no variable, or nothing beside it
+        return False
+    return any(name.startswith(parts[0]) and name.endswith(parts[-1]) for name in names)
+
+
 def references(sheet: Sheet) -> Iterator[tuple[int, str]]:
     """The images that are named, with their lines; stages and scratch are none."""
     dockerfile = sheet.dockerfile
     stages = {stage.name.lower() for stage in dockerfile.stages if stage.name}
     for stage in dockerfile.stages:
-        if stage.parent is None and stage.base.lower() != "scratch" and stage.base:
+        if stage.parent is None and stage.base.lower() != "scratch" and stage.base and not chooses(stage, stages):
             yield stage.line, stage.base
     for _, step in dockerfile.steps():
         names = step.instruction.flags_of("from")

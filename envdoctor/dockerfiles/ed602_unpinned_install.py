@@ -17,12 +17,17 @@ Pin each package (`pip install "torch==2.8.0"`), or install from a lock: `envdoc
 
 ## Sources
 - https://pip.pypa.io/en/stable/topics/repeatable-installs/
+- https://docs.astral.sh/uv/concepts/projects/sync/
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
+from envdoctor.claims import exact_pin
+from envdoctor.dockerfiles.installs import version
 from envdoctor.dockerfiles.sheet import finding
 from envdoctor.findings import Evidence, Severity, Source
 from envdoctor.views import GPU_STACK, TRAINERS
@@ -63,7 +68,9 @@ HELD_BY_ENV = (
     "UV_REQUIRE_HASHES",
     "UV_NO_INDEX",
 )
+FAMILY = ("torchvision", "torchaudio")
 SHOWN = 6
+UV = Source("https://docs.astral.sh/uv/concepts/projects/sync/", "2026-11-26")
 SOURCE = Source("https://pip.pypa.io/en/stable/topics/repeatable-installs/", "2026-11-26")
 
 
@@ -71,11 +78,14 @@ def check(sheet: Sheet) -> Iterator[LineFinding]:
     """One finding for each command, and one for each requirements file."""
     files: set[str] = set()
     for placed in sheet.installs:
+        if placed.install.tool == "uv sync":
+            yield from synced(sheet, placed)
+            continue
         if held(sheet, placed):
             continue
         loose: dict[str | None, list[Requirement]] = {}
         for one in sheet.requirements(placed):
-            if not one.wanted.pinned and not one.hashed:
+            if not one.wanted.pinned and not one.hashed and not follows_torch(sheet, placed, one):
                 loose.setdefault(one.file, []).append(one)
         for file, several in loose.items():
             if file is None or file not in files:
@@ -83,11 +93,19 @@ def check(sheet: Sheet) -> Iterator[LineFinding]:
         files |= {file for file in loose if file is not None}
 
 
+def follows_torch(sheet: Sheet, placed: Placed, one: Requirement) -> bool:
+    """Whether the torch that the same command pins leaves one choice: torchvision and torchaudio each pin a torch."""
+    torch = placed.install.wants("torch")
+    if one.wanted.name not in FAMILY or torch is None or not torch.pinned:
+        return False
+    release = version(torch.exact)
+    claims = sheet.matrix.claims(one.wanted.name, "torch-family")
+    return release is None or any(exact_pin(claim.then.get("torch", "")) == Version(release.public) for claim in claims)
+
+
 def held(sheet: Sheet, placed: Placed) -> bool:
     """Whether something beside the requirements says which versions are meant."""
     install = placed.install
-    if install.tool == "uv sync":
-        return True
     if install.has(*HOLDS) or any(install.run.env.get(name) for name in HELD_BY_ENV):
         return True
     for file in install.constraints:
@@ -98,6 +116,26 @@ def held(sheet: Sheet, placed: Placed) -> bool:
         if {one.name for one in install.wanted if not one.pinned} <= names and not install.files:
             return True
     return False
+
+
+def synced(sheet: Sheet, placed: Placed) -> Iterator[LineFinding]:
+    """``uv sync`` makes a new lock where the one that is there does not fit, unless it is told not to."""
+    install = placed.install
+    if install.has("--frozen", "--locked") or any(install.run.env.get(name) for name in ("UV_FROZEN", "UV_LOCKED")):
+        return
+    yield finding(
+        sheet,
+        code=CODE,
+        cause=CAUSE,
+        line=install.run.line,
+        title="uv sync without --locked or --frozen may resolve anew",
+        severity=Severity.INFO,
+        why="Where uv.lock is missing or does not fit pyproject.toml, uv writes another one with what is newest that day.",
+        advice="Write:",
+        write=("uv sync --locked",),
+        sources=(UV,),
+        subjects=("uv",),
+    )
 
 
 def said(sheet: Sheet, placed: Placed, file: str | None, several: list[Requirement]) -> LineFinding:

@@ -50,6 +50,7 @@ def check(sheet: Sheet) -> Iterator[LineFinding]:
         rows = sheet.options.get(placed.install.tool)
         if not rows:
             continue
+        shorts = 0
         for name in dict.fromkeys(name for name, _ in placed.install.options):
             row = rows.get(name)
             if row is not None and dropped(sheet, placed, row):
@@ -60,6 +61,9 @@ def check(sheet: Sheet) -> Iterator[LineFinding]:
                 continue
             if name == "--system" and PATCHED.search(placed.stage.root):
                 continue
+            shorts += not name.startswith("--")
+            if shorts > 1 and not name.startswith("--"):
+                continue  # "-upgrade" is seven letters and one mistake
             yield said(sheet, placed, name, refused=row is not None)
 
 

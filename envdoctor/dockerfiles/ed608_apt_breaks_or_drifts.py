@@ -1,9 +1,9 @@
 """An apt command that stops the build, or installs something else next time.
 
 ## What it checks
-`apt-get install` without -y; an install whose `apt-get update` stands in another RUN; `upgrade` and `dist-upgrade`; NVIDIA's
-unversioned packages (cuda, cuda-toolkit, libnccl2, libcudnn9-cuda-12, tensorrt) without a version; and, as information, `apt`
-where `apt-get` is meant for scripts.
+`apt-get install` without -y; `apt-get update` with words behind it (a forgotten &&); an install whose `apt-get update` stands
+in another RUN; `upgrade` and `dist-upgrade`; NVIDIA's unversioned packages (cuda, cuda-toolkit, libnccl2, libcudnn9-cuda-12,
+tensorrt) without a version; and, as information, `apt` where `apt-get` is meant for scripts.
 
 ## Why it breaks
 Nobody answers in a build: where a package brings others, apt asks and aborts. An update in a layer of its own is cached for
@@ -68,6 +68,16 @@ def check(sheet: Sheet) -> Iterator[LineFinding]:
 
 def command(sheet: Sheet, stage: Stage, one: Apt) -> Iterator[LineFinding]:
     """What is wrong with one command by itself."""
+    if one.verb == "update" and one.packages and not any("$" in name for name in one.packages):
+        yield said(
+            sheet,
+            one,
+            f"{one.program} update is given {one.packages[0]!r}, which it does not take: a && is missing",
+            Severity.ERROR,
+            'apt-get stops with "The update command takes no arguments".',
+            "Write:",
+            f"{one.program} update && {' '.join(one.packages[:2])} ...",
+        )
     if one.verb in {"upgrade", "dist-upgrade", "full-upgrade"} and not one.simulates:
         yield said(
             sheet,

@@ -54,18 +54,19 @@ def check(sheet: Sheet) -> Iterator[LineFinding]:
 
 
 def copied_from(dockerfile: Dockerfile) -> set[int]:
-    """Stages that others take files from and none begins with."""
+    """Stages that end up in no image: others take files from them, or only such stages begin with them."""
     names = set()
     for _, step in dockerfile.steps():
         names |= {name.lower() for name in step.instruction.flags_of("from")}
         for mount in step.instruction.flags_of("mount"):
             names |= {part.removeprefix("from=").lower() for part in mount.split(",") if part.startswith("from=")}
-    parents = {stage.parent.number for stage in dockerfile.stages if stage.parent is not None}
-    return {
-        stage.number
-        for stage in dockerfile.stages
-        if stage.number not in parents and ((stage.name or "").lower() in names or str(stage.number) in names)
-    }
+    passing: set[int] = set()
+    for stage in reversed(dockerfile.stages):  # a stage begins only with one before it
+        children = [other.number for other in dockerfile.stages if other.parent is stage]
+        taken = (stage.name or "").lower() in names or str(stage.number) in names
+        if (children or taken) and stage is not dockerfile.stages[-1] and passing.issuperset(children):
+            passing.add(stage.number)
+    return passing
 
 
 def removes(step: Step) -> bool:

@@ -3,8 +3,9 @@
 ## What it checks
 Every source of COPY and ADD that is a path of the build context, and every source of a bind mount, with .dockerignore (or
 NAME.dockerignore) applied. The context is what --context says; else the folder of the Dockerfile or the nearest one above it,
-up to the root of the repository, in which the sources are found. Addresses, other stages, patterns, and paths with unknown
-variables are not judged; of what .gitignore names it is asked whether something makes it before the build.
+up to the root of the repository, in which the sources are found (where fewer than half are, it is asked and not judged).
+Addresses, other stages, patterns, and paths with unknown variables are not judged; of what .gitignore names it is asked
+whether something makes it before the build.
 
 ## Why it breaks
 The build stops with "failed to calculate checksum ... not found" at that line, in a Dockerfile often after half an hour of
@@ -49,8 +50,12 @@ def check(sheet: Sheet) -> Iterator[LineFinding | Doubt]:
         yield Doubt(QUESTION, "no build context is known; --context DIR names it")
         return
     missing = [(one, why) for one in wanted if (why := sheet.context.has(one.path)) is not None]
-    if len(missing) == len(wanted) and not sheet.context.chosen:
-        yield Doubt(QUESTION, "none of what it copies lies in its folder or in one above it; --context DIR names the right one")
+    if len(missing) * 2 > len(wanted) and not sheet.context.chosen:
+        found = len(wanted) - len(missing)
+        many = f"only {found}" if found else "none"
+        where = "in its folder or in one above it; --context DIR names the right one"
+        why = f"{many} of the {len(wanted)} things it copies are {where}"
+        yield Doubt(QUESTION, why)
         return
     for one, why in missing:
         made_by = sheet.context.generated(one.path)

@@ -131,7 +131,10 @@ def installs(run: Executed, takes: Mapping[str, Mapping[str, bool]]) -> Install 
     ]
     constraints += [run.env[name] for name in ("PIP_CONSTRAINT", "UV_CONSTRAINT", "UV_OVERRIDE") if run.env.get(name)]
     wanted = [wanted_from(word) for word in words[:MAX_WANTED] if word and not word.startswith("-")]
-    wanted += [wanted_from(value) for name, value in options if name in {"-e", "--editable"} and value]
+    for name, value in options:
+        if name in {"-e", "--editable"} and value:
+            one = wanted_from(value)  # never a name of the index: "python[all]" is a folder here
+            wanted.append(Wanted(text=value, kind="path", url=value) if one.kind == "named" else one)
     places = [run.activated, where, *(names.get(one, "") for one in ("--python", "-p", "--target", "-t", "--prefix", "--root"))]
     places += [run.env.get("VIRTUAL_ENV", ""), run.env.get("UV_PROJECT_ENVIRONMENT", "")]
     return Install(

@@ -65,6 +65,8 @@ class Stage(msgspec.Struct, kw_only=True):
     """The image or stage it begins with, variables put in; with "$" in it where one has no value."""
     line: int
     parent: Stage | None
+    written: str = ""
+    """The base as the Dockerfile writes it."""
     steps: list[Step] = []
 
     def lineage(self) -> list[Stage]:
@@ -124,7 +126,7 @@ class _Follower:
     def __init__(self) -> None:
         self.stages: list[Stage] = []
         self.globals: dict[str, str] = {}
-        self.ends: list[tuple[dict[str, str], str, tuple[str, ...]]] = []
+        self.ends: list[tuple[dict[str, str], dict[str, str], str, tuple[str, ...]]] = []
         self.env: dict[str, str] = {}
         self.args: dict[str, str] = {}
         self.cwd = "/"
@@ -161,15 +163,17 @@ class _Follower:
 
     def _from(self, one: Instruction) -> None:
         if self.stages:
-            self.ends.append((self.env, self.cwd, self.shell))
+            self.ends.append((self.env, self.args, self.cwd, self.shell))
         found = _FROM.match(expand(one.value, self.globals))
         base, name = (unquoted(found[1]), found[2]) if found else ("", None)
         parent = next((stage for stage in reversed(self.stages) if stage.name and stage.name.lower() == base.lower()), None)
-        self.stages.append(Stage(number=len(self.stages), name=name, base=base, line=one.line, parent=parent, steps=[]))
+        self.stages.append(
+            Stage(number=len(self.stages), name=name, base=base, line=one.line, parent=parent, written=one.value, steps=[])
+        )
         self.env, self.args, self.cwd, self.shell = {}, {}, "/", ("/bin/sh", "-c")
         if parent is not None:
-            env, self.cwd, self.shell = self.ends[parent.number]
-            self.env = dict(env)
+            env, args, self.cwd, self.shell = self.ends[parent.number]
+            self.env, self.args = dict(env), dict(args)
 
     def _arg(self, value: str, scope: dict[str, str]) -> None:
         given = pairs(value)

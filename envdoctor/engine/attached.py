@@ -22,7 +22,7 @@ class TooMuch(Exception):  # noqa: N818 - likewise
 
 
 def plain_socket(stream: Any) -> sockets.socket | None:  # noqa: ANN401 - what the SDK hands out
-    """The socket under what the SDK hands out; None where its writing half cannot be closed alone (TLS, ssh)."""
+    """The socket under what the SDK hands out; None where its writing half cannot be closed alone (TLS)."""
     inner = stream if isinstance(stream, sockets.socket) else getattr(stream, "_sock", None)
     # an SSLSocket is a socket too, and shutdown() ends its encryption in both directions
     return inner if type(inner) is sockets.socket else None
@@ -34,8 +34,13 @@ def hang_up(stream: Any) -> None:  # noqa: ANN401 - what the SDK hands out
     if one is not None:
         with contextlib.suppress(OSError):
             one.shutdown(sockets.SHUT_RDWR)
-        one.close()
+    # the SDK keeps the answer that the connection began as, and that keeps the socket open
+    answer = getattr(stream, "_response", None)
+    if answer is not None:
+        answer.close()
     stream.close()
+    if one is not None:
+        one.close()
 
 
 def talk(one: sockets.socket, stdin: bytes, *, until: float, max_bytes: int) -> tuple[bytes, bytes]:
@@ -93,6 +98,9 @@ def _received(one: sockets.socket) -> bytes | None:
         return one.recv(CHUNK)
     except BlockingIOError:
         return None
+    except ConnectionResetError:
+        # the program ended without having read all of its input; what it had printed came before this
+        return b""
 
 
 def _close_writing(one: sockets.socket) -> None:

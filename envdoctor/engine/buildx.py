@@ -30,6 +30,7 @@ __all__ = ["Build", "Made", "Step", "build", "digest_of", "version"]
 
 ASK_S = 120.0
 STOP_S = 10.0
+POLL_S = 0.1
 MAX_JSON_BYTES = 4 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
 RAWJSON_SINCE = (0, 13)
@@ -298,14 +299,32 @@ def _child(argv: list[str], environ: Mapping[str, str], out: int) -> Iterator[su
 
 
 def _ended(child: subprocess.Popen[bytes]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        if child.poll() is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, number)
+    """End it and all that it has started, if it has not ended by itself."""
+    if child.poll() is not None:
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if not _gone(child):
+            _kill(child, number)
+            _wait(child)
+    _kill(child, signal.SIGKILL)
+    _wait(child)
+
+
+def _gone(child: subprocess.Popen[bytes]) -> bool:
+    return child.poll() is not None
+
+
+def _kill(child: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, number)
+
+
+def _wait(child: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + STOP_S
+    while not _gone(child) and time.monotonic() < until:
         # what it still has to say is read away: a full pipe would keep it from ending
         with contextlib.suppress(subprocess.TimeoutExpired, ValueError):
-            child.communicate(timeout=STOP_S)
+            child.communicate(timeout=POLL_S)
 
 
 @contextlib.contextmanager

@@ -13,11 +13,12 @@ import os
 import re
 import shutil
 import socket as sockets
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from envdoctor.engine.trouble import told
+from envdoctor.engine.trouble import clean, told
 from envdoctor.errors import UserError
 from envdoctor.files import read_file
 from envdoctor.wording import harmless
@@ -98,22 +99,18 @@ def connect(environ: Mapping[str, str]) -> Iterator[Engine]:
         UserError: there is none, it is not running, it may not be used, or it is too old to talk to.
     """
     import docker  # noqa: PLC0415 - 150 ms
-    from docker.errors import DockerException  # noqa: PLC0415
     from docker.utils import kwargs_from_env  # noqa: PLC0415
-    from requests.exceptions import RequestException  # noqa: PLC0415 - what the SDK lets through
 
     address = _address(environ)
     client = None
     try:
-        try:
+        with telling(None, f"talk to the engine at {clean(address)}"):
             # what docker's own from_env does, with an address that we chose
             variables = {**environ, "DOCKER_HOST": address}
             settings = kwargs_from_env(environment=variables)
             settings.setdefault("base_url", address)
-            client = docker.DockerClient(**settings, timeout=ANSWER_S, use_ssh_client=address.startswith("ssh://"))
+            client = docker.DockerClient(**settings, timeout=ANSWER_S)
             engine = described(client.version(), client.info(), client, address)
-        except (DockerException, RequestException) as error:
-            raise told(error, doing=f"talk to the engine at {harmless(address)}") from error
         yield engine
     finally:
         if client is not None:
@@ -145,6 +142,28 @@ def described(version: object, info: object, client: Any, address: str) -> Engin
 
 
 @contextlib.contextmanager
+def telling(engine: Engine | None, doing: str) -> Iterator[None]:
+    """Errors of the SDK, and those of the libraries under it that it lets through, become sentences.
+
+    Args:
+        engine: that is asked.
+        doing: what for, as it follows "could not".
+
+    Raises:
+        UserError: one of them came; anything else is a bug of ours and passes.
+    """
+    from docker.errors import DockerException  # noqa: PLC0415 - slow
+
+    try:
+        yield
+    except Exception as error:
+        known = isinstance(error, (DockerException, OSError, HTTPException))
+        if not known and type(error).__module__.partition(".")[0] != "urllib3":
+            raise
+        raise told(error, engine, doing=doing) from error
+
+
+@contextlib.contextmanager
 def patience(engine: Engine, seconds: float = PATIENT_S) -> Iterator[None]:
     """How long the engine may be silent: hours where it unpacks a large layer, less where a program has a deadline."""
     before = engine.client.api.timeout
@@ -163,6 +182,12 @@ def _address(environ: Mapping[str, str]) -> str:
             refused = _try(named.removeprefix("unix://"))
             if refused is not None:
                 raise _no_engine([refused], environ, named=True)
+        elif not named.startswith(("tcp://", "http://", "https://")):
+            raise UserError(
+                f"the engine is named as {clean(named)}, and only unix:// and tcp:// can be talked to",
+                "Bring its socket here: ssh -N -L /tmp/docker.sock:/var/run/docker.sock HOST & "
+                "export DOCKER_HOST=unix:///tmp/docker.sock",
+            )
         return named
     refusals: list[_Refused] = []
     for path in _usual(environ):

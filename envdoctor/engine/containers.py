@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from envdoctor.engine import images, unpack
 from envdoctor.engine.attached import TooLate, TooMuch, hang_up, plain_socket, talk
-from envdoctor.engine.client import patience
+from envdoctor.engine.client import patience, telling
 from envdoctor.engine.trouble import clean, told
 from envdoctor.errors import UserError
 
@@ -26,6 +26,8 @@ LABELS = {"io.envdoctor.role": "probe"}
 NO_GPU_DRIVER = re.compile(r"could not select device driver|unknown or invalid runtime name")
 ALL_GPUS = "nvidia.com/gpu=all"
 """The name of all GPUs in the descriptions that nvidia-ctk writes."""
+FOREIGN = re.compile(rb"(?i)exec format error\s*\Z")
+MAX_WORDS = 300
 WAIT_S = 10.0
 MIN_S = 1.0
 MAX_ROOT_BYTES = 200 * 10**9
@@ -93,11 +95,10 @@ def export(engine: Engine, image: str) -> Iterator[str]:
     """
     doing = f"read the files of {clean(image)}"
     config = images.inspect(engine, image)
-    # a folder of 20 GB may fail to be deleted by an interrupt in its middle, so that is tried again
     folder = tempfile.mkdtemp(prefix="envdoctor-image-")
     try:
         limit = min(MAX_ROOT_BYTES, shutil.disk_usage(folder).free - unpack.SPARE_BYTES)
-        with _errors(engine, doing), _container(engine) as name:
+        with telling(engine, doing), _container(engine) as name:
             engine.client.api.create_container(
                 image,
                 ["/never-started"],
@@ -110,6 +111,8 @@ def export(engine: Engine, image: str) -> Iterator[str]:
             with patience(engine):
                 unpack.unpack(engine.client.api.export(name), folder, max_bytes=limit)
         yield folder
+    except unpack.BadArchive as error:
+        raise told(error, engine, doing=doing) from error
     except unpack.TooLarge as error:
         raise UserError(
             f"could not {doing}: they are more than the {limit / 1e9:.1f} GB that fit into {tempfile.gettempdir()}",
@@ -139,9 +142,8 @@ def _run(
     from docker.errors import APIError  # noqa: PLC0415 - slow
 
     api = engine.client.api
-    until = time.monotonic() + deadline_s
     doing = f"run {clean(argv[0])} in {clean(image)}"
-    with _errors(engine, doing), _container(engine) as name:
+    with telling(engine, doing), _container(engine) as name:
         api.create_container(
             image,
             list(argv[1:]),
@@ -159,9 +161,10 @@ def _run(
             one = plain_socket(attached)
             if one is None:
                 raise UserError(
-                    f"could not {doing}: through TLS or ssh a program's input cannot be closed, so it would wait for ever",
+                    f"could not {doing}: through TLS a program's input cannot be closed, so it would wait for ever",
                     "Run envdoctor on the machine of the engine, or look at the image's files only: --no-run",
                 )
+            until = time.monotonic() + deadline_s
             try:
                 # a hook that asks a sick GPU blocks here
                 with patience(engine, max(MIN_S, until - time.monotonic())):
@@ -184,6 +187,9 @@ def _run(
         finally:
             hang_up(attached)
         status = api.wait(name, timeout=max(WAIT_S, until - time.monotonic()))["StatusCode"]
+    if status and not out and FOREIGN.search(err[-MAX_WORDS:]):
+        # the engine starts it and only then finds out
+        raise told(err[-MAX_WORDS:].decode("utf-8", "replace"), engine, doing=doing)
     return Ran(int(status), out, err)
 
 
@@ -223,17 +229,3 @@ def _container(engine: Engine) -> Iterator[str]:
                 # 409: it is being removed already
                 if error.status_code != 409:  # noqa: PLR2004
                     raise
-
-
-@contextlib.contextmanager
-def _errors(engine: Engine, doing: str) -> Iterator[None]:
-    """Errors of the SDK become sentences."""
-    from docker.errors import DockerException  # noqa: PLC0415 - slow
-    from requests.exceptions import RequestException  # noqa: PLC0415 - what the SDK lets through
-
-    try:
-        yield
-    except unpack.TooLarge:
-        raise
-    except (DockerException, RequestException, OSError, unpack.BadArchive) as error:
-        raise told(error, engine, doing=doing) from error

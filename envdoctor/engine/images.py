@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import re
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from envdoctor.engine.client import patience
+from envdoctor.engine.client import patience, telling
 from envdoctor.engine.progress import Step
 from envdoctor.engine.trouble import clean, told
 from envdoctor.errors import UserError
@@ -96,7 +95,7 @@ def inspect(engine: Engine, reference: str) -> Config:
     Raises:
         UserError: the engine has no such image, or it describes itself in a way that no image does.
     """
-    with _telling(engine, f"look at the image {clean(reference)}"):
+    with telling(engine, f"look at the image {clean(reference)}"):
         answer = engine.client.api.inspect_image(reference)
     return described(answer, reference)
 
@@ -156,7 +155,7 @@ def load(engine: Engine, archive: str, tell: Callable[[Step], None]) -> str:
     except OSError as error:
         raise told(error, engine, doing=doing) from error
     names: list[str] = []
-    with file, _telling(engine, doing), patience(engine):
+    with file, telling(engine, doing), patience(engine):
         for news in _stream(engine.client.api.load_image(file, quiet=False), engine, doing):
             found = _LOADED.search(news.stream)
             if found is not None:
@@ -171,20 +170,20 @@ def load(engine: Engine, archive: str, tell: Callable[[Step], None]) -> str:
 
 def save(engine: Engine, reference: str, archive: str) -> None:
     """Write an image of the engine to an archive, as ``docker save`` does. Raises UserError."""
-    with _telling(engine, f"save the image {clean(reference)}"), patience(engine), open(archive, "wb") as file:
+    with telling(engine, f"save the image {clean(reference)}"), patience(engine), open(archive, "wb") as file:
         file.writelines(engine.client.api.get_image(reference))
 
 
 def tag(engine: Engine, source: str, reference: str) -> None:
     """Give an image another name. Raises UserError."""
     repository, name = _split(reference)
-    with _telling(engine, f"name the image {clean(reference)}"):
+    with telling(engine, f"name the image {clean(reference)}"):
         engine.client.api.tag(source, repository, name)
 
 
 def remove(engine: Engine, reference: str) -> None:
     """Take a name away; with its last name the image goes. Raises UserError: there is none, or a container runs on it."""
-    with _telling(engine, f"remove the image {clean(reference)}"):
+    with telling(engine, f"remove the image {clean(reference)}"):
         engine.client.api.remove_image(reference)
 
 
@@ -197,7 +196,7 @@ def push(engine: Engine, reference: str, tell: Callable[[Step], None]) -> str:
     doing = f"push {clean(reference)}"
     repository, name = _split(reference)
     digest: str | None = None
-    with _telling(engine, doing), patience(engine):
+    with telling(engine, doing), patience(engine):
         for news in _stream(engine.client.api.push(repository, tag=name, stream=True, decode=True), engine, doing):
             found = _PUSHED.search(news.status)
             said = news.aux.digest if news.aux is not None and news.aux.digest else found["digest"] if found else None
@@ -218,7 +217,7 @@ def pull(engine: Engine, reference: str, tell: Callable[[Step], None]) -> str:
     """
     doing = f"pull {clean(reference)}"
     repository, name = _split(reference)
-    with _telling(engine, doing), patience(engine):
+    with telling(engine, doing), patience(engine):
         for news in _stream(engine.client.api.pull(repository, tag=name, stream=True, decode=True), engine, doing):
             step = _step(news, "pull")
             if step is not None:
@@ -284,15 +283,3 @@ def _step(news: _News, what: str) -> Step | None:
     detail = news.detail or _Detail()
     name = harmless(f"{what} {news.id}: {news.status}")[:200]
     return Step(news.id, name, "done" if done else "started", None, detail.current, detail.total or None)
-
-
-@contextlib.contextmanager
-def _telling(engine: Engine, doing: str) -> Iterator[None]:
-    """Errors of the SDK become sentences."""
-    from docker.errors import DockerException  # noqa: PLC0415 - slow
-    from requests.exceptions import RequestException  # noqa: PLC0415 - what the SDK lets through
-
-    try:
-        yield
-    except (DockerException, RequestException, OSError) as error:
-        raise told(error, engine, doing=doing) from error

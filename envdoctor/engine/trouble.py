@@ -144,7 +144,12 @@ ENGINE: tuple[Trouble, ...] = (
         "See what it has: docker image ls; or fetch it: docker pull IMAGE",
     ),
     Trouble(
-        r"exec: \"(?P<program>[^\"]{1,200})\": (?:stat|executable file not found|permission denied)"
+        r"exec: \"(?P<program>[^\"]{1,200})\": permission denied",
+        "the user of the image may not run {program}",
+        "Look at its files only: --no-run",
+    ),
+    Trouble(
+        r"exec: \"(?P<program>[^\"]{1,200})\": (?:stat|executable file not found)"
         r"|crun: executable file [`'](?P<other>[^`']{1,200})[`'] not found",
         "the image has no program {program}",
         "Give the environment's folder in it: image:REFERENCE::/opt/venv; or look at its files only: --no-run",
@@ -155,7 +160,7 @@ ENGINE: tuple[Trouble, ...] = (
         "See which: docker ps -a --filter ancestor=IMAGE; remove that: docker rm -f CONTAINER",
     ),
     Trouble(
-        r"exec format error",
+        r"(?i)exec format error",
         "the image is for another kind of processor than this machine's",
         "Look at its files only: --no-run",
     ),
@@ -170,7 +175,8 @@ ENGINE: tuple[Trouble, ...] = (
         "Update Docker: sudo apt-get update && sudo apt-get install --only-upgrade docker-ce docker-ce-cli docker-buildx-plugin",
     ),
     Trouble(
-        r"client sent an HTTP request to an HTTPS server|tls: |CERTIFICATE_VERIFY_FAILED|certificate required|TLS connection",
+        r"(?i)client sent an HTTP request to an HTTPS server|CERTIFICATE_VERIFY_FAILED|certificate required"
+        r"|client_cert param|tls: (?:bad certificate|first record does not look)",
         "the engine wants TLS, and the certificates for it are missing or wrong",
         "Set all three: export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=~/.docker DOCKER_HOST=tcp://HOST:2376",
     ),
@@ -185,8 +191,13 @@ ENGINE: tuple[Trouble, ...] = (
         "Join its group and log in again: sudo usermod -aG docker $USER; or run this once with sudo.",
     ),
     Trouble(
+        r"Failed to resolve '",
+        "the host that DOCKER_HOST, or the docker context, names cannot be found",
+        "Check the name, or take the usual engine: unset DOCKER_HOST; docker context use default",
+    ),
+    Trouble(
         r"Cannot connect to the Docker daemon|Connection refused|FileNotFoundError\(2|Connection aborted|Connection reset|EOF\Z",
-        "the engine stopped answering",
+        "the engine does not answer",
         "Look at it: sudo systemctl status docker; its log: sudo journalctl -u docker -n 50",
     ),
     Trouble(
@@ -237,7 +248,7 @@ _NOISE = re.compile(r"#\d+ |-{6,}$|\d{3} (?:Client|Server) Error")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>)]+", re.IGNORECASE)
 _RESOLVED = re.compile(r"(?<=lookup )\S+(?: on \S+)?(?=: )")
 _DIALLED = re.compile(r"(?<=dial tcp )\S+(?=: )")
-_SECRET = re.compile(r"(?i)\b(bearer|basic|token|password|authorization)(\s*[:=]\s*|\s+)\S{8,}")
+_SECRET = re.compile(r"(?i)\b(bearer|basic)(\s+)[^\s,;]{12,}|\b(token|password|passwd|secret)(\s*[:=]\s*)[^\s,;]{6,}")
 
 
 def told(error: Exception | str, engine: Engine | None = None, *, doing: str) -> UserError:
@@ -276,7 +287,7 @@ def told(error: Exception | str, engine: Engine | None = None, *, doing: str) ->
 
 def clean(line: str) -> str:
     """A line of somebody else's, harmless and without addresses, host names and credentials."""
-    bare = _SECRET.sub(r"\1\2<secret>", _ADDRESS.sub("<address>", line.replace("\t", "    ")))
+    bare = _SECRET.sub(r"\1\2\3\4<secret>", _ADDRESS.sub("<address>", line.replace("\t", "    ")))
     return harmless(_DIALLED.sub("<address>", _RESOLVED.sub("<host>", bare)))[:MAX_LINE]
 
 

@@ -6,6 +6,7 @@ Python's own extraction filters are newer than the oldest Python that we run on,
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import stat
@@ -46,26 +47,14 @@ def unpack(chunks: Iterable[bytes], folder: str, *, max_bytes: int) -> None:
         TooLarge: there are more, or too many files.
         BadArchive: the stream is no archive.
     """
-    left, members = max_bytes, 0
-    known: set[str] = {""}
     times: dict[str, tarfile.TarInfo] = {}
     try:
         with tarfile.open(fileobj=io.BufferedReader(_Chunks(chunks), CHUNK), mode="r|") as archive:
-            for member in archive:
-                members += 1
-                left -= BLOCK + (member.size if member.isreg() else 0)
-                if left < 0 or members > MAX_MEMBERS:
-                    raise TooLarge
-                place = _inside(member.name)
-                if place is None:
-                    continue
-                if member.isdir():
-                    if _folder(folder, place, known):
-                        times[place] = member
-                elif _folder(folder, os.path.dirname(place), known):
-                    _one(archive, member, folder, place, known)
-                # a streamed archive keeps all it has read
-                archive.members = []  # type: ignore[attr-defined]
+            _members(archive, folder, max_bytes, times)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise TooLarge from error
+        raise
     except (tarfile.TarError, EOFError, UnicodeError) as error:
         raise BadArchive(f"the engine's stream of files is broken: {error}") from error
     for place, member in sorted(times.items(), reverse=True):
@@ -73,6 +62,25 @@ def unpack(chunks: Iterable[bytes], folder: str, *, max_bytes: int) -> None:
         # ours must stay able to read and to delete
         os.chmod(path, stat.S_IMODE(member.mode) & 0o777 | 0o700)
         _timed(path, member)
+
+
+def _members(archive: tarfile.TarFile, folder: str, left: int, times: dict[str, tarfile.TarInfo]) -> None:
+    """All members as they come; ``times`` gets the folders, which keep their times only when all else is there."""
+    known: set[str] = {""}
+    for number, member in enumerate(archive):
+        left -= BLOCK + (member.size if member.isreg() else 0)
+        if left < 0 or number >= MAX_MEMBERS:
+            raise TooLarge
+        # a streamed archive keeps all it has read
+        archive.members = []  # type: ignore[attr-defined]
+        place = _inside(member.name)
+        if place is None:
+            continue
+        if member.isdir():
+            if _folder(folder, place, known):
+                times[place] = member
+        elif _folder(folder, os.path.dirname(place), known):
+            _one(archive, member, folder, place, known)
 
 
 def _one(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: str, place: str, known: set[str]) -> None:

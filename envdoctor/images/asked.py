@@ -35,6 +35,9 @@ _WORDS = {
 }
 """What may stand in a Dockerfile without becoming an instruction or a shell word; by field."""
 
+_STRIPPED = re.compile(r"/(?!opt/)[A-Za-z0-9._+@-]+/[A-Za-z0-9._+@-]+")
+"""How a path that is stripped begins; the shell that removes it runs as root."""
+
 
 class Base(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The image it stands on."""
@@ -157,6 +160,10 @@ def read(target: str, folder: str = FOLDER) -> Place:
         raise UserError(
             f"{path}: the user is root", "Name another one: a training run needs no root, and its mistakes cost less."
         )
+    for pattern in asked.strip:
+        if not _STRIPPED.match(pattern) or ".." in pattern.split("/"):
+            hint = "Name at least two folders before the first *, none of them under /opt: that is what the image is for."
+            raise UserError(f"{path}: {harmless(pattern)!r} is too much to strip", hint)
     return Place(folder=place, asked=asked)
 
 

@@ -7,7 +7,6 @@ Nothing gets its name before it was found to be right: what is being built is lo
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import os
 import shutil
 import tempfile
@@ -20,7 +19,7 @@ from envdoctor.engine import buildx, client, images
 from envdoctor.errors import UserError
 from envdoctor.images import archive, bases, context, noting, secrets, sizes, trying, verifying
 from envdoctor.images.archive_diff import differences
-from envdoctor.images.dockerfile import dockerfile
+from envdoctor.images.dockerfile import dockerfile, epoch
 from envdoctor.locks.judging import judged
 from envdoctor.resolver import Index
 from envdoctor.wording import plural
@@ -308,11 +307,6 @@ def build_image(place: Place, lock: Lock, wishes: Wishes, matrix: Matrix, enviro
         UserError: the engine, the base or a file cannot be had; what was begun is taken back.
     """
     return _Building(place, lock, wishes, matrix, tell).run(environ)
-
-
-def epoch(lock: Lock) -> int:
-    """SOURCE_DATE_EPOCH: the lock's day at midnight UTC, so that the same lock always gives the same times."""
-    return int(dt.datetime.fromisoformat(lock.made).replace(tzinfo=dt.timezone.utc).timestamp())
 
 
 def _untagged(engine: Engine, reference: str) -> None:

@@ -36,6 +36,7 @@ def test_what_a_tag_alone_holds_is_told_and_what_moves_by_its_nature_warned_of(t
         "FROM scratch\n",
         f"FROM a{DIGEST} AS build\nFROM build\nCOPY --from=build /a /b\nCOPY --from=0 /a /b\n",
         f"FROM a{DIGEST}\nCOPY --from=wheels . /w\n",
+        f"ARG KIND=other\nFROM a{DIGEST} AS base-cuda\nFROM base-${{KIND}} AS last\n",
     ],
 )
 def test_digests_stages_scratch_and_named_contexts_are_no_fault(text: str) -> None:

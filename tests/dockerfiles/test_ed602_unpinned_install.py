@@ -34,7 +34,11 @@ def test_the_line_is_that_of_the_package_and_not_of_the_command() -> None:
         "RUN uv pip install --exclude-newer 2026-11-01 torch",
         "ENV UV_EXCLUDE_NEWER=2026-11-01\nRUN uv pip install torch",
         "RUN pip install --no-index --find-links /wheels torch",
-        "RUN uv sync",
+        "RUN pip install torch==2.6.0 torchvision torchaudio",
+        "RUN pip install torch==$TORCH torchvision",
+        "RUN pip install -e python[all]",
+        "RUN uv sync --frozen --no-dev",
+        "ENV UV_LOCKED=1\nRUN uv sync",
         "RUN conda install -y pytorch=2.5.1",
     ],
 )
@@ -76,3 +80,16 @@ def test_constraints_hold_what_they_name(tmp_path: Path) -> None:
         + "COPY c.txt /\nRUN pip install -c /c.txt torch\nRUN pip install -c /c.txt vllm\nRUN pip install -c /etc/other.txt trl\n"
     )
     assert titles("ED602", text, folder) == ["4: vllm has no exact version"]
+
+
+def test_a_companion_of_torch_that_no_release_of_is_known_to_pin_it_is_found() -> None:
+    assert titles("ED602", CUDA + "RUN pip install torch==2.15.0 torchaudio\n") == ["2: torchaudio has no exact version"]
+    assert titles("ED602", CUDA + "RUN pip install torch==2.6.0\nRUN pip install torchvision\n") == [
+        "3: torchvision has no exact version"
+    ]
+
+
+def test_uv_sync_is_told_of_where_it_may_write_another_lock() -> None:
+    (one,) = found("ED602", f"{CUDA}RUN uv sync --no-dev\n")
+    assert (one.severity, one.line) == (Severity.INFO, 2)
+    assert one.write == ("uv sync --locked",)

@@ -16,6 +16,7 @@ from tests.dockerfiles.linted import CUDA, MATRIX, found, titles
         ("pip install torch --torch-backend=auto", "pip install has no option --torch-backend"),
         ("pip install --system torch", "pip install has no option --system"),
         ("pip install -y torch", "pip install has no option -y"),
+        ("pip install -upgrade torch", "pip install has no option -u"),
         (
             "pip install --no-build-isolation-package flash-attn flash-attn",
             "pip install has no option --no-build-isolation-package",
@@ -60,7 +61,7 @@ def test_debians_own_pip_had_a_system_option() -> None:
 def test_the_finding_names_the_tool_that_has_the_option_and_what_was_asked() -> None:
     (one,) = found("ED606", f"{CUDA}RUN pip install --torch-backend=auto torch\n")
     assert one.advice == "It is an option of uv pip install: run that, or leave it away."
-    assert "7 releases asked" in one.sources[0].where
+    assert "pip: 7 releases" in one.sources[0].where
 
 
 def test_the_table_agrees_with_the_pip_that_runs_this_test() -> None:

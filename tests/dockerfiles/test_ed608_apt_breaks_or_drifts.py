@@ -18,6 +18,10 @@ from tests.dockerfiles.linted import CUDA, titles
             "RUN apt-get update && apt-get install -y cuda-toolkit cudnn9-cuda-12",
             "2: cuda-toolkit, cudnn9-cuda-12 have no version",
         ),
+        (
+            "RUN apt-get update \\\n    apt-get install -y git",
+            "2: apt-get update is given 'apt-get', which it does not take: a && is missing",
+        ),
         ("RUN apt update && apt install -y git", "2: apt is made for people; its behaviour may change between releases"),
     ],
 )

@@ -41,4 +41,8 @@ def test_a_clean_layer_is_no_fault(lines: str) -> None:
 def test_a_stage_that_others_only_copy_from_is_left_out() -> None:
     text = f"{CUDA}".replace("\n", " AS build\n") + f"RUN {CLEAN}\nFROM a\nCOPY --from=build /x /x\n"
     assert titles("ED609", text) == []
+    through = (
+        f"{CUDA}".replace("\n", " AS tools\n") + f"RUN {CLEAN}\nFROM tools AS build\nRUN x\nFROM a\nCOPY --from=build /x /x\n"
+    )
+    assert titles("ED609", through) == []
     assert len(titles("ED609", text + "FROM build\n")) == 1

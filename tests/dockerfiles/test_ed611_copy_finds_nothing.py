@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.dockerfiles.linted import CUDA, context, judged, titles
+from envdoctor.dockerfiles.linting import Linted, lint
+from tests.dockerfiles.linted import CUDA, MATRIX, context, judged, titles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,18 @@ def test_what_gitignore_names_is_asked_about_and_not_called_wrong(tmp_path: Path
     answer = judged("ED611", f"{CUDA}COPY a web/build /\n", folder)
     assert answer.findings == ()
     assert answer.doubts[0][1].why == "it is not there now, and web/.gitignore says that something makes it"
+
+
+def test_a_context_that_is_only_guessed_accuses_nobody_where_most_is_missing(tmp_path: Path) -> None:
+    folder = context(tmp_path, {"Dockerfile": "", "a": "", "b": ""})
+
+    def answer(sources: str) -> Linted:
+        return lint(str(folder / "Dockerfile"), f"{CUDA}COPY {sources} /x/\n".encode(), None, MATRIX, ["ED611"])
+
+    assert [one.title for one in answer("a b c").findings] == ["c cannot be copied: there is no c in the build context"]
+    assert answer("a c d").findings == ()
+    assert answer("a c d").doubts[0][1].why.startswith("only 1 of the 3 things it copies are in its folder")
+    assert answer("c d").doubts[0][1].why.startswith("none of the 2 things it copies are in its folder")
 
 
 def test_without_a_context_it_cannot_be_told() -> None:

@@ -29,6 +29,11 @@ def test_env_is_handed_on_to_stages_that_begin_with_this_one_and_to_no_other() -
     assert [run.argv for run in third.commands()] == [("echo", "$X")]
 
 
+def test_an_argument_of_a_stage_is_known_in_those_that_begin_with_it() -> None:
+    text = "FROM a AS one\nARG V=1\nFROM one\nRUN echo $V\nFROM a\nRUN echo $V\n"
+    assert argvs(text) == [("echo", "1"), ("echo", "$V")]
+
+
 def test_shell_variables_count_from_where_they_are_certain() -> None:
     text = "FROM a\nRUN V=1 && echo $V && export W=2 && echo $W && if x; then V=3; fi && echo $V\nRUN echo $V\n"
     echoed = [argv[1:] for argv in argvs(text) if argv[0] == "echo"]
