@@ -19,7 +19,12 @@ export SOURCE_DATE_EPOCH=1764028800
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mmdebstrap --quiet --variant=minbase --mode=root --include="$packages" "$suite" "$work/rootfs.tar" "$(mirror)"
+quietly() { # what it printed is shown only if it fails
+    "$@" >"$work/log" 2>&1 </dev/null || { tail -25 "$work/log" >&2; echo "it failed: $*" >&2; exit 1; }
+}
+from=$(mirror)
+[ -n "$from" ] || { echo "apt names no mirror of Debian to make a base of" >&2; exit 1; }
+quietly mmdebstrap --variant=minbase --mode=root --include="$packages" "$suite" "$work/rootfs.tar" "$from"
 mkdir "$work/python"
 printf 'FROM scratch\nADD rootfs.tar /\n' >"$work/Dockerfile"
 if [ -n "$python" ]; then
@@ -30,7 +35,7 @@ if [ -n "$python" ]; then
     find "$work/python" -name __pycache__ -prune -exec rm -rf {} +
     printf 'COPY python/ /\nRUN ldconfig && rm -f /var/cache/ldconfig/aux-cache && %s -c "import ssl, sqlite3, ctypes, lzma, bz2, venv, ensurepip"\n' "$name" >>"$work/Dockerfile"
 fi
-docker buildx build --quiet --provenance=false -o "type=oci,dest=$work/image.tar,rewrite-timestamp=true" "$work" >/dev/null
+quietly docker buildx build --provenance=false -o "type=oci,dest=$work/image.tar,rewrite-timestamp=true" "$work"
 rm -rf "$out" "$out.new"
 mkdir -p "$out.new"
 tar -x -f "$work/image.tar" -C "$out.new"

@@ -63,7 +63,7 @@ def containers() -> list[str]:
 def target(folder: Path, **lines: str) -> Path:
     """The ci target in a folder of its own, with lines of its image.toml or files of its lock changed."""
     folder.mkdir()
-    for path in CI.glob("*.*"):
+    for path in (CI / name for name in ("image.toml", "ci.toml", "ci.txt")):
         (folder / path.name).write_bytes(path.read_bytes())
     for name, text in lines.items():
         (folder / name.replace("_", ".")).write_text(text)
