@@ -1,4 +1,4 @@
-"""How a build shows that it goes on: a live line at a terminal; in a log a line a step, and one a minute where a step takes long."""
+"""How a build shows that it goes on: a live line at a terminal; in a log a line a step, and one a minute in a long step."""
 
 from __future__ import annotations
 

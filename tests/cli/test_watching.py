@@ -45,8 +45,7 @@ def test_a_long_step_says_that_it_is_still_at_work() -> None:
 
 def test_an_interrupt_says_what_is_left_and_how_to_go_on() -> None:
     stream = io.StringIO()
-    with pytest.raises(KeyboardInterrupt), Watching(stream, again="envdoctor build-image h100") as watching:
-        watching.begin("build")
+    with pytest.raises(KeyboardInterrupt), Watching(stream, again="envdoctor build-image h100"):
         raise KeyboardInterrupt
     assert "nothing was named or pushed" in stream.getvalue()
     assert stream.getvalue().rstrip().endswith("envdoctor build-image h100")
