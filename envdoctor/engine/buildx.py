@@ -142,8 +142,10 @@ def build(what: Build, engine: Engine, tell: Callable[[Step], None]) -> Made:
         if digest is None or not _DIGEST.fullmatch(digest):
             raise told("docker buildx says no digest of what it built", engine, doing="build the image")
         if not what.oci:
-            images.save(engine, what.name or digest, unfinished)
-            images.remove(engine, what.name or digest)
+            try:
+                images.save(engine, what.name or digest, unfinished)
+            finally:
+                images.remove(engine, what.name or digest)
         os.replace(unfinished, what.archive)
     return Made(digest, made.config, time.monotonic() - started, reader.cached, reader.steps)
 
