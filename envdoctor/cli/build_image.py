@@ -7,6 +7,7 @@ import click
 from envdoctor.cli.complete import image_targets
 
 WRITE_ONLY = "Only write the Dockerfile beside image.toml; needs no container engine."
+CONTEXT = "Only write the whole build context into this folder, to build it with docker, podman or buildah."
 PRINT = "Only print the Dockerfile."
 CHECK = "Write nothing; exit with 1 if the Dockerfile on disk is not what would be written."
 TAG = "The image's name [envdoctor/TARGET:DAY-OF-THE-LOCK]."
@@ -23,6 +24,7 @@ ARCHIVE = "Keep the OCI archive here."
 @click.command()
 @click.argument("target", shell_complete=image_targets)
 @click.option("--write-only", is_flag=True, help=WRITE_ONLY)
+@click.option("--context", metavar="DIR", type=click.Path(), help=CONTEXT)
 @click.option("--print", "only_print", is_flag=True, help=PRINT)
 @click.option("--check", is_flag=True, help=CHECK)
 @click.option("--tag", metavar="REF", help=TAG)
@@ -41,6 +43,7 @@ ARCHIVE = "Keep the OCI archive here."
 def command(  # noqa: PLR0913, PLR0917 - one argument an option
     target: str,
     write_only: bool,
+    context: str | None,
     only_print: bool,
     check: bool,
     tag: str | None,
@@ -70,6 +73,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     """  # noqa: D301 - click keeps the lines after \b
     from envdoctor.cli import building  # noqa: PLC0415 - `--help` needs none of this
 
+    if context is not None:
+        return building.run_context(target, context)
     if write_only or only_print or check:
         return building.run_dockerfile(target, only_print=only_print, check=check)
     from envdoctor.images.building import Wishes  # noqa: PLC0415

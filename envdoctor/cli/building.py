@@ -30,6 +30,25 @@ def run_dockerfile(target: str, *, only_print: bool, check: bool) -> int:
     return 0
 
 
+def run_context(target: str, folder: str) -> int:
+    """Write the build context of a target; gives the exit status. Raises UserError."""
+    from envdoctor.cli.output import emit  # noqa: PLC0415
+    from envdoctor.images import context, writing  # noqa: PLC0415
+    from envdoctor.images.asked import read  # noqa: PLC0415
+    from envdoctor.images.dockerfile import epoch  # noqa: PLC0415
+    from envdoctor.render import shell  # noqa: PLC0415
+
+    place = read(target)
+    lock = lock_of(place)
+    writing.text(place, lock)  # refuses a base without a digest
+    context.write(folder, place.asked, lock)
+    build = shell(
+        ("docker", "buildx", "build", "--provenance=false", "-o", "type=oci,dest=image.tar,rewrite-timestamp=true", folder)
+    )
+    emit(f"written: {folder}\nnext:\n  SOURCE_DATE_EPOCH={epoch(lock)} {build}\n", None)
+    return 0
+
+
 def lock_of(place: Place) -> Lock:
     """The lock that an image.toml names. Raises UserError."""
     from envdoctor.locks import files  # noqa: PLC0415

@@ -34,9 +34,10 @@ POLL_S = 0.1
 MAX_JSON_BYTES = 4 * 1024 * 1024
 MAX_LINE_BYTES = 1024 * 1024
 RAWJSON_SINCE = (0, 13)
-"""``--progress=rawjson`` came with buildx 0.13 (measured with 0.13.1, which does not list it in its help)."""
+"""``--progress=rawjson`` (github.com/moby/buildkit/pull/4113): measured with 0.13.1, which does not list it in its help."""
 REPRODUCIBLE_SINCE = 26
-"""rewrite-timestamp came with BuildKit 0.13 (github.com/moby/buildkit/pull/4057), which Docker has since version 26."""
+"""rewrite-timestamp came with BuildKit 0.13 (github.com/moby/buildkit/pull/4057); Docker 26.0.0 is the first with that
+(docs.docker.com/engine/release-notes/26.0: "Update BuildKit to v0.13.1"). Measured with 26.1.5."""
 BUILDS_SINCE = 23
 """Named contexts, cache and secret mounts without a ``# syntax=`` line: BuildKit 0.10 and newer, in Docker since 23."""
 LAYOUT = "oci-layout://"
@@ -142,8 +143,10 @@ def build(what: Build, engine: Engine, tell: Callable[[Step], None]) -> Made:
         if digest is None or not _DIGEST.fullmatch(digest):
             raise told("docker buildx says no digest of what it built", engine, doing="build the image")
         if not what.oci:
-            images.save(engine, what.name or digest, unfinished)
-            images.remove(engine, what.name or digest)
+            try:
+                images.save(engine, what.name or digest, unfinished)
+            finally:
+                images.remove(engine, what.name or digest)
         os.replace(unfinished, what.archive)
     return Made(digest, made.config, time.monotonic() - started, reader.cached, reader.steps)
 

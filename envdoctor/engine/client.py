@@ -30,6 +30,8 @@ DOCKER_SOCKET = "/var/run/docker.sock"
 PODMAN_SOCKET = "/run/podman/podman.sock"
 CONNECT_S = 5.0
 ANSWER_S = 60
+COPY_S = 1800.0
+"""How long it may take to make or remove what is as large as an image: some engines copy it file by file."""
 PATIENT_S = 6 * 3600
 """How long an engine may be silent while it unpacks, pulls or pushes tens of gigabytes."""
 MAX_CONFIG_BYTES = 1024 * 1024

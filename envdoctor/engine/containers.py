@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from envdoctor.engine import images, unpack
 from envdoctor.engine.attached import TooLate, TooMuch, hang_up, plain_socket, talk
-from envdoctor.engine.client import patience, telling
+from envdoctor.engine.client import COPY_S, patience, telling
 from envdoctor.engine.trouble import clean, told
 from envdoctor.errors import UserError
 
@@ -99,15 +99,16 @@ def export(engine: Engine, image: str) -> Iterator[str]:
     try:
         limit = min(MAX_ROOT_BYTES, shutil.disk_usage(folder).free - unpack.SPARE_BYTES)
         with telling(engine, doing), _container(engine) as name:
-            engine.client.api.create_container(
-                image,
-                ["/never-started"],
-                name=name,
-                entrypoint=[],
-                labels=LABELS,
-                network_disabled=True,
-                platform=f"{config.os}/{config.architecture}" if config.os and config.architecture else None,
-            )
+            with patience(engine, COPY_S):
+                engine.client.api.create_container(
+                    image,
+                    ["/never-started"],
+                    name=name,
+                    entrypoint=[],
+                    labels=LABELS,
+                    network_disabled=True,
+                    platform=f"{config.os}/{config.architecture}" if config.os and config.architecture else None,
+                )
             with patience(engine):
                 unpack.unpack(engine.client.api.export(name), folder, max_bytes=limit)
         yield folder
@@ -144,18 +145,19 @@ def _run(
     api = engine.client.api
     doing = f"run {clean(argv[0])} in {clean(image)}"
     with telling(engine, doing), _container(engine) as name:
-        api.create_container(
-            image,
-            list(argv[1:]),
-            name=name,
-            entrypoint=[argv[0]],
-            labels=LABELS,
-            stdin_open=bool(stdin),
-            working_dir="/",
-            healthcheck={"test": ["NONE"]},
-            network_disabled=True,
-            host_config=_confined(engine, devices),
-        )
+        with patience(engine, COPY_S):
+            api.create_container(
+                image,
+                list(argv[1:]),
+                name=name,
+                entrypoint=[argv[0]],
+                labels=LABELS,
+                stdin_open=bool(stdin),
+                working_dir="/",
+                healthcheck={"test": ["NONE"]},
+                network_disabled=True,
+                host_config=_confined(engine, devices),
+            )
         attached = api.attach_socket(name, {"stdin": int(bool(stdin)), "stdout": 1, "stderr": 1, "stream": 1})
         try:
             one = plain_socket(attached)
@@ -224,7 +226,8 @@ def _container(engine: Engine) -> Iterator[str]:
     finally:
         with contextlib.suppress(NotFound):
             try:
-                engine.client.api.remove_container(name, force=True, v=True)
+                with patience(engine, COPY_S):
+                    engine.client.api.remove_container(name, force=True, v=True)
             except APIError as error:
                 # 409: it is being removed already
                 if error.status_code != 409:  # noqa: PLR2004

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from envdoctor.engine.client import patience, telling
+from envdoctor.engine.client import COPY_S, patience, telling
 from envdoctor.engine.progress import Step
 from envdoctor.engine.trouble import clean, told
 from envdoctor.errors import UserError
@@ -183,7 +183,7 @@ def tag(engine: Engine, source: str, reference: str) -> None:
 
 def remove(engine: Engine, reference: str) -> None:
     """Take a name away; with its last name the image goes. Raises UserError: there is none, or a container runs on it."""
-    with telling(engine, f"remove the image {clean(reference)}"):
+    with telling(engine, f"remove the image {clean(reference)}"), patience(engine, COPY_S):
         engine.client.api.remove_image(reference)
 
 

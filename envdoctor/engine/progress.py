@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 MAX_TAIL = 60
 """Lines of a step that are kept, for the case that it fails."""
 MAX_LINE = 2000
+MAX_PIECE = 1024 * 1024
 LOOK_S = 0.001
 MAX_STEPS = 10_000
 MAX_JSON = 16 * 1024 * 1024
 CANCELLED = "context canceled"
 """In the error of a step that was stopped because another one failed: no failure of its own."""
-_INSTRUCTION = re.compile(r"\[(?:\S+ )?\s*\d+/\d+\] ")
+_INSTRUCTION = re.compile(r"\[(?:[^\]]+ )?\s*\d+/\d+\] ")
 """How the engine names the steps that stand in the Dockerfile: "[build 2/5] RUN ..."."""
 _PLAIN = re.compile(r"#(?P<number>\d+) (?P<rest>.*)")
 _PLAIN_END = re.compile(r"(?:DONE (?P<seconds>[\d.]+)s|(?P<cached>CACHED)|ERROR: (?P<error>.*)|(?P<stopped>CANCELED))\Z")
@@ -78,6 +79,20 @@ class _Seen(msgspec.Struct):
     name: str
     state: str = "waiting"
     tail: collections.deque[str] = msgspec.field(default_factory=lambda: collections.deque(maxlen=MAX_TAIL))
+    part: str = ""
+
+    def print(self, data: str) -> None:
+        """Output comes in pieces that end anywhere; of a line that overwrites itself the last state is kept."""
+        *whole, self.part = (self.part + data)[-MAX_PIECE:].split("\n")
+        self.tail.extend(_overwritten(line) for line in whole)
+
+    def lines(self) -> list[str]:
+        """Its last lines."""
+        return [*self.tail, _overwritten(self.part)] if self.part else list(self.tail)
+
+
+def _overwritten(line: str) -> str:
+    return line.rstrip("\r").rpartition("\r")[2][:MAX_LINE]
 
 
 class Reader:
@@ -104,7 +119,9 @@ class Reader:
     def text(self) -> str:
         """What went wrong, as plain progress tells it: the output of each step that failed, then the last words."""
         parts = [
-            "\n".join(("------", f" > {one.name}:", *one.tail, "------")) for one in self.seen.values() if one.state == "failed"
+            "\n".join(("------", f" > {one.name}:", *one.lines(), "------"))
+            for one in self.seen.values()
+            if one.state == "failed"
         ]
         return "\n".join((*parts, *self.rest))
 
@@ -154,7 +171,7 @@ class Json(Reader):
                 data = base64.b64decode(log.data).decode("utf-8", "replace")
             except binascii.Error:
                 continue
-            one.tail.extend(line[:MAX_LINE] for line in data.splitlines())
+            one.print(data)
             yield Step(log.vertex, one.name, "started", log=data)
 
     def _vertex(self, vertex: _Vertex) -> Iterator[Step]:
@@ -208,7 +225,7 @@ class Plain(Reader):
             return
         log, size = _PLAIN_LOG.match(rest), _PLAIN_BYTES.match(rest)
         if log is not None:
-            known.tail.append(log["line"])
+            known.print(log["line"] + "\n")
             yield Step(key, known.name, "started", log=log["line"] + "\n")
         elif size is not None:
             yield Step(key, known.name, "started", None, _bytes(size["done"], size["unit"]), _bytes(size["total"], size["of"]))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MAX_MORE = 30
 """Lines of an engine's own words that follow the hint."""
 MAX_LINE = 300
+MAX_READ = 4000
 MAX_TEXT = 256 * 1024
 MAX_CAUSES = 8
 
@@ -121,7 +122,7 @@ ENGINE: tuple[Trouble, ...] = (
         "Log in as somebody who may: docker login REGISTRY",
     ),
     Trouble(
-        r"manifest unknown|MANIFEST_UNKNOWN|no match for platform in manifest|(?m:^[^\s\"]*(?:ERROR: )?[^\s\"]+: not found$)"
+        r"manifest unknown|MANIFEST_UNKNOWN|no match for platform in manifest|(?m:^(?:ERROR: )?[^\s\"]{1,500}: not found$)"
         r"|failed to resolve reference \"[^\"]+\": [^\s]+: not found",
         "the registry has no such image: no such tag or digest, or none for this architecture",
         "See what there is: docker buildx imagetools inspect REPOSITORY:TAG",
@@ -245,7 +246,9 @@ _STAMP = re.compile(r"^\d+\.\d+ ")
 _COUNTER = re.compile(r"^\[[^\]]*\] ")
 _NOISE = re.compile(r"#\d+ |-{6,}$|\d{3} (?:Client|Server) Error")
 """Progress of steps, rulers, and what HTTP says of an answer whose words stand beside it."""
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>)]+", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"(?<![a-z0-9+.-])(?!unix://|oci-layout://|https://docs\.docker\.com/)[a-z][a-z0-9+.-]*://[^\s\"'<>)]+", re.IGNORECASE
+)
 _RESOLVED = re.compile(r"(?<=lookup )\S+(?: on \S+)?(?=: )")
 _DIALLED = re.compile(r"(?<=dial tcp )\S+(?=: )")
 _SECRET = re.compile(r"(?i)\b(bearer|basic)(\s+)[^\s,;]{12,}|\b(token|password|passwd|secret)(\s*[:=]\s*)[^\s,;]{6,}")
@@ -287,7 +290,7 @@ def told(error: Exception | str, engine: Engine | None = None, *, doing: str) ->
 
 def clean(line: str) -> str:
     """A line of somebody else's, harmless and without addresses, host names and credentials."""
-    bare = _SECRET.sub(r"\1\2\3\4<secret>", _ADDRESS.sub("<address>", line.replace("\t", "    ")))
+    bare = _SECRET.sub(r"\1\2\3\4<secret>", _ADDRESS.sub("<address>", line[:MAX_READ].replace("\t", "    ")))
     return harmless(_DIALLED.sub("<address>", _RESOLVED.sub("<host>", bare)))[:MAX_LINE]
 
 

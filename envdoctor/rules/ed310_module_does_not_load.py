@@ -175,7 +175,7 @@ def changes(facts: Facts, matrix: Matrix, whom: str, names: tuple[str, ...], fir
     if first.kind == "not-elf":
         yield from again(facts, names)
         return
-    if whom.startswith("nvidia-"):
+    if whom.startswith("nvidia-") and ":" not in whom:
         yield from of_cuda(facts, whom, names)
         return
     ranges = list(dict.fromkeys(pins_on(facts, names, whom)))

@@ -174,7 +174,8 @@ def test_an_interrupt_stops_the_whole_group_and_leaves_nothing(stand: Stand) -> 
     assert state in {"", "Z"}
 
 
-def test_a_listener_that_fails_stops_the_build(stand: Stand) -> None:
+def test_a_listener_that_fails_stops_the_build(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buildx, "STOP_S", 0.5)
     stand.plays(f"cat {WORDS}/made.rawjson >&2; sleep 300")
 
     def fail(step: Step) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -108,6 +109,26 @@ def test_a_hostile_stream_does_not_fill_the_memory() -> None:
     assert len(reader.text()) < 3000
     read(reader, "{\n" + ("y" * 1_000_000 + "\n") * 40)
     assert sum(len(one) for one in reader._open) < 20_000_000
+
+
+def test_output_that_comes_in_pieces_and_bars_that_overwrite_themselves() -> None:
+    reader = Json()
+
+    def printed(text: str) -> dict[str, list[dict[str, str]]]:
+        return {"logs": [{"vertex": "v", "data": base64.b64encode(text.encode()).decode()}]}
+
+    ended = {"digest": "v", "name": "[linux/amd64 build  2/12] RUN x", "error": "no"}
+    times = {"started": "2026-11-26T02:07:47.059307611Z", "completed": "2026-11-26T02:07:48Z"}
+    for news in (
+        printed("hel"),
+        printed("lo\n 10%\r 50%"),
+        printed("\r100%\r\nlast wor"),
+        printed("ds"),
+        {"vertexes": [ended | times]},
+    ):
+        read(reader, json.dumps(news) + "\n")
+    assert reader.text().splitlines()[2:-1] == ["hello", "100%", "last words"]
+    assert reader.steps == 1
 
 
 def test_short_names() -> None:

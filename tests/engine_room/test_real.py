@@ -91,7 +91,7 @@ def test_two_builds_are_the_same_bytes_and_the_second_comes_from_the_cache(
 ) -> None:
     if not engine.containerd_store:
         pytest.skip("an old store writes no OCI archives")
-    what = request(tmp_path, small_root, "RUN touch /now")
+    what = request(tmp_path, small_root, "RUN --network=none touch /now")
     first = buildx.build(what, engine, nothing)
     again = msgspec.structs.replace(what, archive=str(tmp_path / "again.tar"))
     assert buildx.build(msgspec.structs.replace(again, no_cache=True), engine, nothing).digest == first.digest
@@ -99,11 +99,11 @@ def test_two_builds_are_the_same_bytes_and_the_second_comes_from_the_cache(
     steps: list[Step] = []
     cached = buildx.build(again, engine, steps.append)
     assert (cached.digest, cached.cached, cached.steps) == (first.digest, cached.steps, 2)
-    assert any(step.state == "cached" and "RUN touch" in step.name for step in steps)
+    assert any(step.state == "cached" and "touch /now" in step.name for step in steps)
 
 
 def test_a_run_line_that_fails_shows_what_it_printed(engine: Engine, small_root: Path, tmp_path: Path) -> None:
-    what = request(tmp_path, small_root, "RUN echo found a mistake; echo in two lines >&2; exit 3")
+    what = request(tmp_path, small_root, "RUN --network=none echo found a mistake; echo in two lines >&2; exit 3")
     steps: list[Step] = []
     with pytest.raises(UserError) as error:
         buildx.build(msgspec.structs.replace(what, oci=engine.containerd_store), engine, steps.append)
@@ -115,7 +115,7 @@ def test_a_run_line_that_fails_shows_what_it_printed(engine: Engine, small_root:
 
 def test_secrets_are_there_in_the_build_and_nowhere_after_it(engine: Engine, small_root: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hush-hush-value")
-    line = "RUN --mount=type=secret,id=ca cat /run/secrets/ca | wc -c > /length"
+    line = "RUN --network=none --mount=type=secret,id=ca cat /run/secrets/ca | wc -c > /length"
     what = request(tmp_path, small_root, line)
     what = msgspec.structs.replace(what, secrets={"ca": str(tmp_path / "secret")}, oci=engine.containerd_store)
     buildx.build(what, engine, nothing)
@@ -131,7 +131,7 @@ def test_secrets_are_there_in_the_build_and_nowhere_after_it(engine: Engine, sma
 
 def test_an_interrupt_stops_the_engine_too(engine: Engine, small_root: Path, tmp_path: Path) -> None:
     mark = f"7{uuid.uuid4().int % 10**6:06}"
-    what = request(tmp_path, small_root, f"RUN echo waiting; sleep {mark}")
+    what = request(tmp_path, small_root, f"RUN --network=none echo waiting; sleep {mark}")
 
     def listen(step: Step) -> None:
         if step.log and "waiting" in step.log:

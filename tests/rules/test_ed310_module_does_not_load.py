@@ -127,3 +127,10 @@ def test_without_torch_at_all_its_absence_is_the_cause() -> None:
     gone = linked.not_found("libtorch.so", "vllm/_C.abi3.so")
     facts = edit(drop(healthy(), "torch"), linking=linked.linking(linked.module("vllm", "vllm/_C.abi3.so", gone)))
     assert judged(RULE, facts)[1][0].subjects == ("vllm", "torch")
+
+
+def test_a_library_of_no_package_is_never_to_be_installed_from_the_package_that_lacks_it() -> None:
+    path = "nvidia/cu13/lib/libcufile_rdma.so.1"
+    (found,) = judge(linked.module("nvidia-cufile", path, linked.not_found("libmlx5.so.1", path)))[1]
+    assert [change.install for change in found.changes] == [{}]
+    assert "this system" in found.changes[0].says
