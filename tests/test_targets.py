@@ -17,6 +17,8 @@ from envdoctor.stacks import Asked, table
 from envdoctor.suppose import known_pins
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from envdoctor.targets import Profile
 
 MATRIX = Matrix()
@@ -120,6 +122,52 @@ def test_a_target_that_is_none_names_the_nearest() -> None:
     assert 'Did you mean "h100"?' in caught.value.hint
     with pytest.raises(UserError):
         targets.profile("../targets/h100")
+
+
+OWN = """name = "gh200"
+says = "A Grace Hopper node of our own."
+base_image = "debian:bookworm-slim"
+glibc = "2.36"
+python = "3.11"
+stack = ["numpy"]
+why = {numpy = "It is all we need."}
+"""
+
+
+def own(folder: Path, text: str = OWN, name: str = "gh200.toml") -> str:
+    (folder / name).write_text(text)
+    return str(folder / name)
+
+
+def test_a_profile_of_the_users_own_is_named_by_its_path(tmp_path: Path) -> None:
+    found = targets.profile(own(tmp_path))
+    assert (found.name, found.stack, found.gpu) == ("gh200", ("numpy",), None)
+    assert "gh200" not in targets.names()
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "says"),
+    [
+        (OWN, "other.toml", "is the profile of 'gh200'"),
+        (OWN.replace('"gh200"', '"../gh200"'), "gh200.toml", "is the profile of '../gh200'"),
+        (OWN + "nonsense = 1\n", "gh200.toml", "`nonsense`"),
+        (OWN.replace('["numpy"]', "[]"), "gh200.toml", "`$.stack`"),
+        (OWN.replace('glibc = "2.36"\n', ""), "gh200.toml", "`glibc`"),
+        ("[", "gh200.toml", "is no target profile"),
+    ],
+)
+def test_a_profile_that_is_none_is_told_with_what_is_wrong_and_an_example(
+    tmp_path: Path, text: str, name: str, says: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        targets.profile(own(tmp_path, text, name))
+    assert says in caught.value.what
+    assert "h100.toml" in caught.value.hint
+
+
+def test_a_profile_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No such file"):
+        targets.profile(f"{tmp_path}/none.toml")
 
 
 def test_the_platform_is_the_glibc_of_the_image() -> None:

@@ -10,8 +10,11 @@ out=$1
 python=${2:-}
 packages=ca-certificates,python3-venv
 suite=bookworm
+less=() # what nobody reads in a test, and every build would compress again
+for path in doc man locale; do less+=("--dpkgopt=path-exclude=/usr/share/$path/*"); done
 if [ -n "$python" ]; then
     suite=trixie
+    less=()
     # what a Python from source needs, and the C compiler that Triton calls at run time
     packages=ca-certificates,libssl3t64,libffi8,libsqlite3-0,libbz2-1.0,liblzma5,zlib1g,libreadline8t64,libncursesw6,libuuid1,gcc,libc6-dev
 fi
@@ -24,7 +27,7 @@ quietly() { # what it printed is shown only if it fails
 }
 from=$(mirror)
 [ -n "$from" ] || { echo "apt names no mirror of Debian to make a base of" >&2; exit 1; }
-quietly mmdebstrap --variant=minbase --mode=root --include="$packages" "$suite" "$work/rootfs.tar" "$from"
+quietly mmdebstrap --variant=minbase --mode=root "${less[@]}" --include="$packages" "$suite" "$work/rootfs.tar" "$from"
 mkdir "$work/python"
 printf 'FROM scratch\nADD rootfs.tar /\n' >"$work/Dockerfile"
 if [ -n "$python" ]; then

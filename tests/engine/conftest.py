@@ -7,9 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HERE = Path(__file__).parent
 CI = HERE / "ci"
@@ -43,9 +46,9 @@ def world() -> World:
     return World(f"oci-layout://{base}", registry, Path(cdi))
 
 
-def envdoctor(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def envdoctor(*words: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run envdoctor in a process of its own."""
-    return subprocess.run([sys.executable, "-m", "envdoctor", *words], capture_output=True, check=False, text=True, cwd=cwd)
+    return subprocess.run([sys.executable, "-m", "envdoctor", *words], capture_output=True, check=False, text=True, env=environ)
 
 
 def docker(*words: str, given: str | None = None) -> str:

@@ -151,48 +151,79 @@ def test_a_second_run_changes_nothing_and_adds_little_to_the_engines_own_time(
     whole = time.monotonic() - started
     assert done.returncode == 0, done.stderr
     again = json.loads(done.stdout)
-    engine = next(one["seconds"] for one in again["stages"] if one["name"] == "build")
-    sys.stdout.write(f"\ncached rebuild: {whole:.1f} s, of it {engine:.1f} s in the engine's build\n")
+    took = {one["name"]: one["seconds"] for one in again["stages"]}
+    engine = took["build"] + took["look from outside"]  # of the look only the load is left: these bytes were judged before
+    sys.stdout.write(f"\ncached rebuild: {whole:.1f} s, of it {engine:.1f} s in the engine: {whole - engine:.1f} s are ours\n")
+    assert whole - engine < max(10.0, engine)
     assert again["digest"] == said["digest"]
     assert "same bytes" in next(one["says"] for one in again["stages"] if one["name"] == "look from outside")
     assert (folder / "manifest.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_build_that_is_broken_off_leaves_nothing_and_goes_on_from_its_caches(
-    world: World, tmp_path: Path, how: signal.Signals
-) -> None:
-    folder = target(tmp_path / "ci")
-    words = [
-        sys.executable,
-        "-m",
-        "envdoctor",
-        "build-image",
-        str(folder),
-        "--base",
-        world.base,
-        "--no-cache",
-        "--tag",
-        "envdoctor-test/broken:1",
-    ]
-    names, running, temporary = references(), containers(), tmp_path / "tmp"
-    temporary.mkdir()
+def of_builds(temporary: Path) -> list[str]:
+    """The commands of builds that use this folder and still run."""
+    return [line for line in subprocess.check_output(["ps", "-eo", "args"], text=True).splitlines() if str(temporary) in line]
+
+
+def broken_off(words: list[str], temporary: Path, at: str, how: signal.Signals) -> str:
+    """Start a build, end it by this signal when a step with this in its name is done, and give what it still said."""
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as child:
+    command = [sys.executable, "-m", "envdoctor", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment) as child:
         assert child.stderr is not None
-        for line in child.stderr:
-            if "[tools" in line or "[environment" in line:
-                break
+        assert any(at in line for line in child.stderr), "it ended before that step"
         child.send_signal(how)
         said = child.stderr.read()
-        child.wait(30)
-    assert child.returncode != 0
-    if how is signal.SIGINT:
-        assert "interrupted: nothing was named" in said
-        assert list(temporary.iterdir()) == []
-    assert references() == names
-    assert containers() == running
+        assert child.wait(60) != 0
+    return said
+
+
+def test_a_build_that_is_broken_off_leaves_nothing_and_the_next_one_goes_on_from_its_caches(
+    built: tuple[Path, str, dict[str, Any]], world: World, tmp_path: Path
+) -> None:
+    folder, archive, temporary, name = target(tmp_path / "ci"), tmp_path / "ci.tar", tmp_path / "tmp", "envdoctor-test/broken:1"
+    temporary.mkdir()
+    words = ["build-image", str(folder), "--base", world.base, "--archive", str(archive), "--tag", name]
+    names, running = references(), containers()
+    said = broken_off([*words, "--no-cache"], temporary, "[machine", signal.SIGINT)
+    assert "interrupted: nothing was named" in said
+    assert list(temporary.iterdir()) == []
+    assert list(tmp_path.glob("ci.tar*")) == []
+    # the check is the last step before the archive is written: this one dies while that is half done
+    broken_off(words, temporary, "envdoctor check", signal.SIGKILL)
+    until = time.monotonic() + 30
+    while of_builds(temporary) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert of_builds(temporary) == []
+    assert not archive.exists()
+    assert (references(), containers()) == (names, running)
     assert not (folder / "manifest.json").exists()
+    done = envdoctor(*words, "--format", "json")
+    try:
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["digest"] == built[2]["digest"]
+        assert "(cached)" in done.stderr
+        assert archive.is_file()
+    finally:
+        docker("image", "rm", "--force", name)
+
+
+def test_a_lock_that_is_known_to_break_stops_before_anything_is_built(tmp_path: Path) -> None:
+    folder = target(tmp_path / "ci")
+    lock = files.read(str(folder / "ci.toml"))
+    more = (("torch", "2.5.1"), ("transformers", "5.0.0"), ("vllm", "0.7.0"))
+    wheels = (
+        LockedPackage(name=name, version=said, file=f"{name}-{said}-py3-none-any.whl", sha256="0" * 64) for name, said in more
+    )
+    packages = tuple(sorted((*lock.packages, *wheels), key=lambda one: one.name))
+    files.write(msgspec.structs.replace(lock, packages=packages), str(folder))
+    # there is not even an engine to build it with
+    nowhere = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    done = envdoctor("build-image", str(folder), "--base", "debian@sha256:" + "0" * 64, environ=nowhere)
+    assert done.returncode == 1, done.stderr
+    assert "nothing was built" in done.stderr
+    assert "vllm" in done.stdout
+    assert "transformers" in done.stdout
 
 
 def lame_wheel(folder: Path) -> LockedPackage:
