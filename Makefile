@@ -87,4 +87,4 @@ fuzz: .venv-fuzz/.ready ## 100,000 damaged ELF files and fat binaries through th
 	touch $@
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) .venv-fuzz .fuzz .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-fuzz .fuzz .engine .mypy_cache .pytest_cache .ruff_cache .hypothesis
