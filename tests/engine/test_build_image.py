@@ -252,8 +252,10 @@ def test_a_module_that_would_not_load_fails_the_build_and_is_named(world: World,
     wheels.mkdir()
     lock = files.read(str(folder / "ci.toml"))
     module = shared_object(needs=("libnothere.so.1",))
-    members = {"lame/__init__.py": b"from lame import _c\n", "lame/_c.cpython-311-x86_64-linux-gnu.so": module}
-    lame = wheel(wheels, "lame", "1.0", members, "cp311-cp311-linux_x86_64")
+    members = {"apex/__init__.py": b"from apex import _c\n", "apex/_c.cpython-311-x86_64-linux-gnu.so": module}
+    lame = wheel(wheels, "apex", "1.0", members, "cp311-cp311-linux_x86_64")
+    asked = folder / "image.toml"
+    asked.write_text(asked.read_text().replace("linked = [", 'linked = ["apex", '))
     packages = tuple(sorted((*lock.packages, lame), key=lambda one: one.name))
     files.write(msgspec.structs.replace(lock, packages=packages), str(folder))
     names = references()
