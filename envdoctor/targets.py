@@ -83,6 +83,10 @@ def profile(name: str) -> Profile:
 def _own(path: str) -> Profile:
     hint = f"It has the fields of {os.path.join(FOLDER, 'h100.toml')}, and stands in the file NAME.toml."
     found = _profile(path, hint)
+    if found.name in names():
+        raise UserError(
+            f"{path} is called like our own target {found.name}", "Give it another name, in the file and for the file."
+        )
     if not _NAME.fullmatch(found.name) or os.path.basename(path) != f"{found.name}.toml":
         raise UserError(
             f"{path} is the profile of {harmless(found.name)!r}", f"Call file and target alike: name.toml and name. {hint}"

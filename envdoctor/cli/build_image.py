@@ -15,6 +15,7 @@ PUSH = "Push it once it was found to be right, and say by which digest it is pul
 BASE = "Stand on this instead: NAME:TAG, NAME@sha256:..., or oci-layout://FOLDER[@sha256:...]."
 CA = "Certificates to trust while building (a TLS proxy's); leaves no trace in the image [SSL_CERT_FILE]."
 INDEX = "Ask this index too, before the default one; leaves no trace in the image. Repeatable."
+DEFAULT_INDEX = "Ask this index instead of the usual one [UV_DEFAULT_INDEX, PIP_INDEX_URL]."
 WHEELS = "A folder of wheels to take before any index is asked."
 VERIFY = "Build a second time without caches, and compare every byte."
 SMOKE = "Do not try the image on the GPU of this machine."
@@ -32,7 +33,7 @@ ARCHIVE = "Keep the OCI archive here."
 @click.option("--base", metavar="REF", help=BASE)
 @click.option("--ca-bundle", metavar="FILE", type=click.Path(), help=CA)
 @click.option("--index", multiple=True, metavar="URL", help=INDEX)
-@click.option("--default-index", metavar="URL", help="Ask this index instead of the one that uv or pip is configured to use.")
+@click.option("--default-index", metavar="URL", help=DEFAULT_INDEX)
 @click.option("--wheel-cache", metavar="DIR", type=click.Path(), help=WHEELS)
 @click.option("--verify-reproducible", is_flag=True, help=VERIFY)
 @click.option("--no-smoke", is_flag=True, help=SMOKE)
@@ -73,11 +74,16 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     """  # noqa: D301 - click keeps the lines after \b
     from envdoctor.cli import building  # noqa: PLC0415 - `--help` needs none of this
 
+    words = {"--context": context, "--write-only": write_only, "--print": only_print, "--check": check}
+    alone = [word for word, asked in words.items() if asked]
+    beside = [word for word, asked in {"--base": base, "--tag": tag, "--push": push, "--archive": archive}.items() if asked]
+    if len(alone) > 1 or (alone and beside):
+        raise click.UsageError(f"{alone[0]} builds nothing and does not go with {(alone[1:] + beside)[0]}")
     if context is not None:
         return building.run_context(target, context)
     if write_only or only_print or check:
         return building.run_dockerfile(target, only_print=only_print, check=check)
-    from envdoctor.images.building import Wishes  # noqa: PLC0415
+    from envdoctor.images.wishes import Wishes  # noqa: PLC0415
     from envdoctor.resolver import Index  # noqa: PLC0415
 
     wishes = Wishes(

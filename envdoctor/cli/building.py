@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from envdoctor.images.asked import Place
-    from envdoctor.images.building import Wishes
+    from envdoctor.images.wishes import Wishes
     from envdoctor.locks.document import Lock
 
 
@@ -54,7 +54,16 @@ def lock_of(place: Place) -> Lock:
     from envdoctor.locks import files  # noqa: PLC0415
 
     named = place.asked.lock
-    return files.read(os.path.join(place.folder, named) if named.startswith(".") else named)
+    path = named.endswith(".toml") or "/" in named
+    return files.read(os.path.join(place.folder, named) if path else named)
+
+
+def _again() -> str:
+    """The command as it was typed, without addresses, which may hold a password."""
+    from envdoctor.render import shell  # noqa: PLC0415
+    from envdoctor.resolver import without_addresses  # noqa: PLC0415
+
+    return shell(("envdoctor", *map(without_addresses, sys.argv[1:])))
 
 
 def run_build(target: str, wishes: Wishes, *, data: str | None, form: str) -> int:
@@ -72,9 +81,9 @@ def run_build(target: str, wishes: Wishes, *, data: str | None, form: str) -> in
     place = read(target)
     lock = lock_of(place)
     matrix = opened(data, os.environ)
-    with Watching(sys.stderr, again=f"envdoctor build-image {target}") as watching:
+    with Watching(sys.stderr, again=_again()) as watching:
         built = build_image(place, lock, wishes, matrix, os.environ, watching)
     notes = (*writing.stale(place, lock), *passed_over(matrix))
     page = Page(color=wants_color(None), width=width(None), notes=notes)
-    emit(document(built) if form == "json" else render(built, page), None, exact=form == "json")
+    emit(document(built) if form == "json" else render(built, page, target), None, exact=form == "json")
     return 0 if built.ok else 1

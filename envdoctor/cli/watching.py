@@ -36,7 +36,7 @@ class Watching:
         self.still_s = still_s
         self._live: Progress | None = None
         self._task: TaskID | None = None
-        self._doing = ""
+        self._doing = self._named = ""
         self._since = self._told = time.monotonic()
         self._over = threading.Event()
         self._lock = threading.Lock()
@@ -58,9 +58,8 @@ class Watching:
         if self._live is not None:
             self._live.stop()
         if kind in {KeyboardInterrupt, SystemExit}:
-            self._line(
-                f"interrupted: nothing was named or pushed; finished steps are cached, so this goes on from there: {self.again}"
-            )
+            done = f"{self._named} has its name" if self._named else "nothing was named or pushed"
+            self._line(f"interrupted: {done}; finished steps are cached, so this goes on from there: {self.again}")
 
     def begin(self, name: str) -> None:
         """A stage begins."""
@@ -78,6 +77,8 @@ class Watching:
         if one.state == "started":
             if name != self._doing:
                 self._at_work(name)
+                if self._live is None and name.startswith("exporting"):
+                    self._line(f"  {name} ...")
             if self._live is not None and self._task is not None:
                 share = f" {one.done_bytes / one.total_bytes:.0%}" if one.total_bytes and one.done_bytes is not None else ""
                 self._live.update(self._task, description=name + share)
@@ -87,6 +88,8 @@ class Watching:
 
     def end(self, stage: Stage) -> None:
         """A stage ended."""
+        if stage.name == "name it" and stage.state == "ok":
+            self._named = stage.says
         self._line(f"{SIGNS[stage.state]:<8}{stage.name} ({stage.seconds:.1f} s): {harmless(stage.says)}")
 
     def _at_work(self, name: str) -> None:

@@ -246,6 +246,8 @@ def _environ(engine: Engine) -> dict[str, str]:
     environ = dict(os.environ)
     if not environ.get("DOCKER_HOST") and engine.socket.startswith("unix://"):
         environ["DOCKER_HOST"] = engine.socket
+    # another builder is another BuildKit than that of the engine whose version was asked
+    environ.pop("BUILDX_BUILDER", None)
     return environ
 
 

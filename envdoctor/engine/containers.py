@@ -31,6 +31,8 @@ MAX_WORDS = 300
 WAIT_S = 10.0
 MIN_S = 1.0
 MAX_ROOT_BYTES = 200 * 10**9
+MAX_PROCESSES = 1024
+"""Threads count too."""
 
 
 class Ran(NamedTuple):
@@ -204,6 +206,7 @@ def _confined(engine: Engine, devices: list[Any]) -> Any:  # noqa: ANN401 - the 
         read_only=True,
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
+        pids_limit=MAX_PROCESSES,
         device_requests=devices or None,
         # what it prints is read by us; the engine need not keep it on its disk
         log_config=LogConfig(type="none"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 FOLDER = "images"
+FIRST_USER, LAST_USER = 1000, 65533
 FILE = "image.toml"
 MAX_BYTES = 64 * 1024
 _WORDS = {
@@ -23,7 +24,7 @@ _WORDS = {
     "image": r"[a-z0-9][a-z0-9._/:-]{0,254}",
     "digest": r"sha256:[0-9a-f]{64}",
     "snapshot": r"\d{8}T\d{6}Z",
-    "package": r"[a-z0-9][a-z0-9.+-]+(?:=[A-Za-z0-9.+~:-]+)?",
+    "package": r"[a-z0-9][a-z0-9.+-]*(?:[a-z0-9]|\+\+)(?:=[A-Za-z0-9.+~:-]+)?",
     "source": r"deb(?:-src)? (?:\[[A-Za-z0-9=,./_ -]+\] )?https?://[A-Za-z0-9./_:{}-]+ [A-Za-z0-9./ _-]+",
     "program": r"python3(?:\.\d+)?",
     "user": r"[a-z_][a-z0-9_-]{0,30}",
@@ -84,6 +85,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     labels: dict[str, str] = {}
     apart: tuple[str, ...] = ()
     """Folders of site-packages that get a layer each: pulled side by side, and kept where only the rest changes."""
+    linked: tuple[str, ...] = ()
+    """Packages of which the check inside the build links every compiled module, beside those of the GPU stack."""
     bytecode: bool = True
     """Compile .pyc files, with hashes instead of times: imports are faster, the image is larger."""
     strip: tuple[str, ...] = ()
@@ -156,6 +159,7 @@ def read(target: str, folder: str = FOLDER) -> Place:
     for field, value in _said(asked):
         if not re.fullmatch(_WORDS[field], value):
             raise UserError(f"{path}: {harmless(value)!r} cannot be a {field}", "docs/images.md says what may stand there.")
+    _sound(path, asked)
     if asked.user.id == 0 or asked.user.name == "root":
         raise UserError(
             f"{path}: the user is root", "Name another one: a training run needs no root, and its mistakes cost less."
@@ -165,6 +169,19 @@ def read(target: str, folder: str = FOLDER) -> Place:
             hint = "Name at least two folders before the first *, none of them under /opt: that is what the image is for."
             raise UserError(f"{path}: {harmless(pattern)!r} is too much to strip", hint)
     return Place(folder=place, asked=asked)
+
+
+def _sound(path: str, asked: Asked) -> None:
+    """Refuse what each field may be by itself and not beside the rest. Raises UserError."""
+    if asked.user.id and not FIRST_USER <= asked.user.id <= LAST_USER:
+        hint = f"Take one from {FIRST_USER} to {LAST_USER}: those below are the system's own."
+        raise UserError(f"{path}: the user has the number {asked.user.id}", hint)
+    ours = sorted({"PATH", "VIRTUAL_ENV"} & set(asked.environment))
+    if ours:
+        raise UserError(f"{path}: {ours[0]} is set by envdoctor, so that /opt/venv is what runs", "Leave it away.")
+    twice = sorted({one for one in asked.apart if asked.apart.count(one) > 1})
+    if twice:
+        raise UserError(f"{path}: apart names {twice[0]} twice", "A folder can have one layer of its own.")
 
 
 def _said(asked: Asked) -> Iterable[tuple[str, str]]:
@@ -182,6 +199,7 @@ def _said(asked: Asked) -> Iterable[tuple[str, str]]:
         ("package", asked.apt.packages),
         ("source", asked.apt.sources),
         ("apart", asked.apart),
+        ("apart", asked.linked),
         ("path", asked.strip),
     ):
         for value in values:

@@ -69,6 +69,8 @@ def _layout(wish: str, digest_of: Callable[[str], str]) -> Resolved:
     if at and not _DIGEST.fullmatch(digest):
         raise UserError(f"{wish!r}: {digest!r} is no digest", "Give oci-layout://FOLDER@sha256:..., or only the folder.")
     digest = digest or digest_of(f"{LAYOUT}{folder}")
+    if at and not os.path.isfile(os.path.join(folder, "blobs", *digest.split(":"))):
+        raise UserError(f"the OCI layout {folder} holds no {digest}", f"What it holds: cat {folder}/index.json")
     how = "named by digest, in a local OCI layout" if at else "read from a local OCI layout"
     return Resolved(base=Base(image=LOCAL, digest=digest), context=f"{LAYOUT}{folder}@{digest}", how=how)
 

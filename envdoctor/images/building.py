@@ -20,8 +20,8 @@ from envdoctor.errors import UserError
 from envdoctor.images import archive, bases, context, noting, secrets, sizes, trying, verifying
 from envdoctor.images.archive_diff import differences
 from envdoctor.images.dockerfile import dockerfile, epoch
+from envdoctor.images.wishes import Wishes, checked
 from envdoctor.locks.judging import judged
-from envdoctor.resolver import Index
 from envdoctor.wording import plural
 
 if TYPE_CHECKING:
@@ -43,26 +43,7 @@ UNVERIFIED = "envdoctor-unverified"
 GATE = "envdoctor check "
 """In the name of the step that judges the environment inside the build."""
 MAX_LOG_LINES = 400
-
-
-class Wishes(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line asked for."""
-
-    tag: str | None = None
-    """The name that the image gets; None: envdoctor/<target>:<day of the lock>."""
-    push: bool = False
-    base: str | None = None
-    ca_bundle: str | None = None
-    index: Index = Index()
-    wheel_cache: str | None = None
-    """A folder of wheels that are taken before any index is asked."""
-    verify: bool = False
-    """Build a second time without caches, and compare."""
-    smoke: bool = True
-    """Try the image on a GPU, where there is one."""
-    no_cache: bool = False
-    archive: str | None = None
-    """Where the OCI archive is kept; None: it is deleted."""
+MAX_LOG_CHARACTERS = 400_000
 
 
 class Stage(NamedTuple):
@@ -113,6 +94,8 @@ class Built(msgspec.Struct, kw_only=True):
     reference: str | None = None
     pushed: str | None = None
     """Digest in the registry."""
+    gate: str = ""
+    """The last line of the check inside the build; empty where the cache had it."""
     log: tuple[str, ...] = ()
     """What the step that failed had printed."""
 
@@ -136,11 +119,12 @@ class _Building:
         self.tell = tell
         self.built = Built(asked=place.asked, lock=lock, stages=[])
         self.failed: Step | None = None
-        self.lines: list[str] = []
+        self.printed = ""
 
     def run(self, environ: Mapping[str, str]) -> Built:
         """All of it; stops at the first stage that says no. Raises UserError: something on the way cannot be had."""
         with contextlib.suppress(_Stop), contextlib.ExitStack() as stack:
+            checked(self.place.asked, self.built.lock, self.wishes)
             self._stage("judge the lock", self._judge)
             buildx.version(environ)
             engine = stack.enter_context(client.connect(environ))
@@ -152,14 +136,15 @@ class _Building:
             self._stage("build", lambda: self._build(build, engine))
             if self.wishes.verify:
                 self._stage("compare a second build", lambda: self._again(build, folder, engine))
-            unverified = f"{UNVERIFIED}:{self.built.asked.target}"
+            unverified = build.name or ""
             stack.callback(_untagged, engine, unverified)
+            stack.callback(_unlinked, build.archive)
             self._stage("look from outside", lambda: self._outside(build, engine, unverified))
             self._stage("try on a GPU", lambda: self._try(engine, unverified))
             self._stage("name it", lambda: self._name(engine, unverified))
+            self._stage("write down", lambda: self._write(engine, environ))
             if self.wishes.push:
                 self._stage("push", lambda: self._push(engine))
-            self._stage("write down", lambda: self._write(engine, environ))
         return self.built
 
     def _stage(self, name: str, do: Callable[[], tuple[Literal["ok", "skipped"], str]]) -> None:
@@ -192,6 +177,7 @@ class _Building:
     def _room(self, folder: str) -> None:
         """Refuse early what the disk cannot hold: the archive is about as large as all wheels."""
         needed = (self.built.lock.download_bytes or 0) * (2 if self.wishes.verify else 1)
+        folder = os.path.dirname(os.path.abspath(self.wishes.archive)) if self.wishes.archive else folder
         free = shutil.disk_usage(folder).free
         if free < needed:
             what = f"the image's archive needs about {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB free"
@@ -207,8 +193,9 @@ class _Building:
             contexts["wheels"] = self.wishes.wheel_cache
         return buildx.Build(
             context=where,
-            archive=self.wishes.archive or os.path.join(folder, "image.tar"),
-            name=f"{UNVERIFIED}:{self.built.asked.target}",
+            archive=f"{self.wishes.archive}.unverified" if self.wishes.archive else os.path.join(folder, "image.tar"),
+            # a name for each run: two builds of one target on one engine must not take each other's image for theirs
+            name=f"{UNVERIFIED}:{self.built.asked.target}-{os.getpid()}",
             epoch=self.built.epoch,
             contexts=contexts,
             secrets=handed,
@@ -222,7 +209,7 @@ class _Building:
         except UserError:
             if self.failed is None or GATE not in self.failed.name:
                 raise
-            self.built.log = tuple(self.lines)
+            self.built.log = tuple(self.printed.splitlines()[-MAX_LOG_LINES:])
             raise _Stop("the check inside the build found what would break; the image was not made") from None
         before = self.built.before = noting.known(self.place.folder, made.digest, self.built.lock, self.matrix)
         if build.oci:
@@ -231,13 +218,14 @@ class _Building:
             if self.built.lock.gpu:
                 found = sizes.comparison(made_of.size_bytes, made_of.unpacked_bytes, self.matrix)
                 self.built.compared = tuple(map(str, found))
+        self.built.gate = next((line for line in reversed(self.printed.splitlines()) if line.strip()), "")
         cached = f", {made.cached} of {plural(made.steps, 'step')} from the cache" if made.cached else ""
         return "ok", f"{made.digest}{cached}"
 
     def _heard(self, one: Step) -> None:
         """Keep what the running check prints: if it fails, that is the answer."""
         if one.log is not None and GATE in one.name:
-            self.lines = [*self.lines, *one.log.splitlines()][-MAX_LOG_LINES:]
+            self.printed = (self.printed + one.log)[-MAX_LOG_CHARACTERS:]
         if one.state == "failed":
             self.failed = one
         self.tell.step(one)
@@ -277,6 +265,8 @@ class _Building:
     def _name(self, engine: Engine, unverified: str) -> tuple[Literal["ok"], str]:
         self.built.reference = self.wishes.tag or f"envdoctor/{self.built.asked.target}:{self.built.lock.made}"
         images.tag(engine, unverified, self.built.reference)
+        if self.wishes.archive:
+            os.replace(f"{self.wishes.archive}.unverified", self.wishes.archive)
         return "ok", self.built.reference
 
     def _push(self, engine: Engine) -> tuple[Literal["ok"], str]:
@@ -307,6 +297,11 @@ def build_image(place: Place, lock: Lock, wishes: Wishes, matrix: Matrix, enviro
         UserError: the engine, the base or a file cannot be had; what was begun is taken back.
     """
     return _Building(place, lock, wishes, matrix, tell).run(environ)
+
+
+def _unlinked(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def _untagged(engine: Engine, reference: str) -> None:

@@ -217,13 +217,13 @@ def _image(asked: Asked, lock: Lock) -> str:
         f"USER {asked.user.id}:{asked.user.id}",
         f'HEALTHCHECK --interval=5m --timeout=2m --start-period=1m --retries=2 CMD ["{LAUNCHER}", "check", "{ENVIRONMENT}"]',
         "# The build ends here if what was installed does not fit together or cannot be loaded on the machine it is for.",
-        "RUN --network=none " + " ".join([LAUNCHER, *gate(lock)]),
+        "RUN --network=none " + " ".join([LAUNCHER, *gate(asked, lock)]),
         'CMD ["bash"]',
     ]
     return _lines(steps)
 
 
-def gate(lock: Lock) -> tuple[str, ...]:
+def gate(asked: Asked, lock: Lock) -> tuple[str, ...]:
     """The arguments of the check inside the build, as if on the machine that is assumed.
 
     Not ``--deep-link all``: wheels of NVIDIA hold plug-ins for MPI and InfiniBand and stubs for other processors, which nobody
@@ -231,7 +231,8 @@ def gate(lock: Lock) -> tuple[str, ...]:
     """
     supposed = [("gpu", lock.gpu), ("driver", lock.driver_floor)] if lock.gpu else []
     words = [word for name, value in supposed if value for word in ("--suppose", f"{name}={value}")]
-    return ("check", ENVIRONMENT, *words, "--skip", "ED502,ED503,ED504")
+    links = ("--deep-link", ",".join(sorted(asked.linked))) if asked.linked else ()
+    return ("check", ENVIRONMENT, *words, *links, "--skip", "ED502,ED503,ED504")
 
 
 def variables(asked: Asked, lock: Lock) -> dict[str, str]:

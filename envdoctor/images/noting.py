@@ -85,7 +85,7 @@ def _manifest(built: Built, engine: Engine, buildx: str, matrix: Matrix, seconds
         smoke=Smoke(state=built.tried.state, says=built.tried.says, gpus=built.tried.gpus),
         reproducible=built.reproducible if built.reproducible is not None or before is None else before.reproducible,
         differences=built.differences,
-        seconds={name: round(value, 1) for name, value in seconds.items()},
+        seconds=before.seconds if before else {name: round(value, 1) for name, value in seconds.items()},
         made=dt.datetime.now(tz=dt.timezone.utc).date().isoformat(),
     )
 
@@ -114,7 +114,8 @@ def _verdicts(built: Built) -> Verdicts:
         return Verdicts(lock=lock, build=there.build, image=there.image, drift=there.drift)
     return Verdicts(
         lock=lock,
-        build=Verdict(word="clean", says="envdoctor check as a step of the build, on the machine that the lock assumes"),
+        # a step that fails ends the build, so that this one ended without errors, now or when it went into the cache
+        build=Verdict(word="no errors", says=built.gate or "the step was in the cache, where it had passed"),
         image=_image(built.outside),
         drift=_drift(built.outside),
     )

@@ -62,7 +62,8 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
             worst = next(one.root for one in self.report.diagnoses if one.root.severity is Severity.ERROR)
             return f"{worst.code} {worst.title}"
         proven = f"{found.proven} of {found.locked} packages are the locked builds, untouched"
-        return f"{plural(self.errors, 'error')}, {plural(self.warnings, 'warning')}; no drift: {proven}"
+        open_one = f"; open: {found.untold[0].question}" if found.proven < found.locked and found.untold else ""
+        return f"{plural(self.errors, 'error')}, {plural(self.warnings, 'warning')}; no drift: {proven}{open_one}"
 
 
 def machine_of(lock: Lock) -> dict[str, str]:

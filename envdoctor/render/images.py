@@ -22,9 +22,21 @@ MAX_DIFFERENCES = 12
 MAX_INSTRUCTION = 56
 
 
-def render(built: Built, page: Page) -> str:
-    """The page as text; what a failing check had to say comes before the table, as its own page."""
-    lines = [*_why(built, page), *_head(built), *_stages(built, page), *_layers(built, page), *_next(built, page)]
+def render(built: Built, page: Page, typed: str | None = None) -> str:
+    """The page as text; what a failing check had to say comes before the table, as its own page.
+
+    Args:
+        built: what came of it.
+        page: how to print.
+        typed: the target as the user named it; None: by its name.
+    """
+    lines = [
+        *_why(built, page),
+        *_head(built),
+        *_stages(built, page),
+        *_layers(built, page),
+        *_next(built, page, typed or built.asked.target),
+    ]
     return "".join(f"{harmless(line)}\n" for line in lines)
 
 
@@ -115,7 +127,7 @@ def _layers(built: Built, page: Page) -> Iterator[str]:
     yield from (line for one in built.compared for line in _filled(f"beside it: {one}", page))
 
 
-def _next(built: Built, page: Page) -> Iterator[str]:
+def _next(built: Built, page: Page, target: str) -> Iterator[str]:
     yield from (line for note in page.notes for line in _filled(f"note: {note}", page))
     if not built.ok or built.reference is None:
         return
@@ -131,4 +143,4 @@ def _next(built: Built, page: Page) -> Iterator[str]:
         )
         yield "  " + shell(("docker", "pull", f"{name}@{built.pushed}"))
     else:
-        yield "  " + shell(("envdoctor", "build-image", built.asked.target, "--tag", "REGISTRY/NAME:TAG", "--push"))
+        yield "  " + shell(("envdoctor", "build-image", target, "--tag", "REGISTRY/NAME:TAG", "--push"))

@@ -73,3 +73,10 @@ def test_no_engine_is_said_before_anything_is_made(target: Path) -> None:
     assert done.returncode == 2
     assert "ok      judge the lock" in done.stderr
     assert not (target / "manifest.json").exists()
+
+
+def test_words_that_do_not_go_together_are_refused(target: Path) -> None:
+    for words in (("--print", "--base", "debian:12.1"), ("--print", "--write-only"), ("--check", "--push")):
+        done = run("build-image", str(target), *words)
+        assert done.returncode == 2
+        assert "does not go with" in done.stderr

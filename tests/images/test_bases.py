@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from envdoctor.errors import UserError
 from envdoctor.images.asked import Base
 from envdoctor.images.bases import LOCAL, resolved
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
@@ -41,10 +46,18 @@ def test_a_base_named_by_digest_is_taken_at_its_word() -> None:
     assert found.context == f"docker-image://127.0.0.1:5000/base@{OTHER}"
 
 
-def test_a_local_layout_leaves_no_path_in_the_image() -> None:
-    found = resolved(PINNED, f"oci-layout:///secret/place@{OTHER}", nobody)
+def test_a_local_layout_leaves_no_path_in_the_image(tmp_path: Path) -> None:
+    blob = tmp_path / "blobs" / "sha256" / OTHER.removeprefix("sha256:")
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(b"{}")
+    found = resolved(PINNED, f"oci-layout://{tmp_path}@{OTHER}", nobody)
     assert found.base == Base(image=LOCAL, digest=OTHER)
-    assert found.context == f"oci-layout:///secret/place@{OTHER}"
+    assert found.context == f"oci-layout://{tmp_path}@{OTHER}"
+
+
+def test_a_local_layout_that_lacks_the_digest_is_refused_before_the_engine_is_asked(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no sha256:bbbb"):
+        resolved(PINNED, f"oci-layout://{tmp_path}@{OTHER}", nobody)
 
 
 def test_a_local_layout_without_digest_is_read() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from envdoctor.errors import UserError
 from envdoctor.images.asked import Asked, Base, Place
-from envdoctor.images.building import Stage, Wishes, build_image
+from envdoctor.images.building import Stage, build_image
 from envdoctor.images.dockerfile import epoch
+from envdoctor.images.wishes import Wishes
 from envdoctor.locks.files import sealed
 from envdoctor.matrix import Matrix
 from tests.locks.sample import h100
