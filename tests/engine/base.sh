@@ -27,7 +27,10 @@ quietly() { # what it printed is shown only if it fails
 }
 from=$(mirror)
 [ -n "$from" ] || { echo "apt names no mirror of Debian to make a base of" >&2; exit 1; }
-quietly mmdebstrap --variant=minbase --mode=root "${less[@]}" --include="$packages" "$suite" "$work/rootfs.tar" "$from"
+# mmdebstrap copies this machine's name and its name servers: no part of a base
+empty='for name in hostname resolv.conf; do : >"$1/etc/$name"; done'
+quietly mmdebstrap --variant=minbase --mode=root "${less[@]}" --include="$packages" --customize-hook="$empty" \
+    "$suite" "$work/rootfs.tar" "$from"
 mkdir "$work/python"
 printf 'FROM scratch\nADD rootfs.tar /\n' >"$work/Dockerfile"
 if [ -n "$python" ]; then

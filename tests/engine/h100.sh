@@ -13,10 +13,11 @@ prefix=
 if ! docker buildx version >/dev/null 2>&1 || ! docker info >/dev/null 2>&1; then
     prefix=$(mktemp -d "${TMPDIR:-/tmp}/envdoctor-engine-XXXXXX")
     trap 'bash tests/engine/up.sh "$prefix" down' EXIT
+    trap 'exit 130' INT TERM
     bash tests/engine/up.sh "$prefix"
     . "$prefix/env"
 fi
-base=$PWD/.engine/base-3.12
+base=$PWD/.engine/base-3.12-$(sha256sum tests/engine/base.sh | cut -c1-12)
 [ -f "$base/index.json" ] || bash tests/engine/base.sh "$base" "$python312"
 
 run() { "${PYTHON:-.venv/bin/python}" -m envdoctor "$@"; }
