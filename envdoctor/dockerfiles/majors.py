@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 INDEX = re.compile(r"/cu([0-9]{2})[0-9](?:/|$)|^cu([0-9]{2})[0-9]$")
 TAGGED = re.compile(r"[+.-]cu([0-9]{2})[0-9]?(?:[0-9])?(?=$|[^0-9a-z]|torch)")
+SIDE_BY_SIDE = re.compile(r"nvidia-cutlass-dsl-libs-cu[0-9]{2}")
+"""Wheels for several majors that are meant to lie in one environment."""
 MADE_FOR = re.compile(r"(?:.*-cu|cupy-cuda)(1[1-5])x?")
 
 
@@ -112,7 +114,7 @@ def packages_say(sheet: Sheet, placed: list[Placed]) -> Iterator[Says]:
     for one in placed:
         where = one.install.where
         for wanted in one.install.wanted:
-            if wanted.name == "torch":
+            if wanted.name == "torch" or SIDE_BY_SIDE.fullmatch(wanted.name):
                 continue
             line = sheet.line_of(one.step, one.install.run.line, wanted.text, wanted.name)
             made = MADE_FOR.fullmatch(wanted.name)

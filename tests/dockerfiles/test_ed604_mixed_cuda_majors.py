@@ -86,6 +86,8 @@ def test_packages_in_two_environments_or_for_one_major_are_no_fault() -> None:
     first = "FROM x\nRUN pip install nvidia-cublas-cu12==12.4.5.8"
     assert titles("ED604", f"{first}\nRUN /opt/b/bin/pip install nvidia-cudnn-cu13==9.20.0.48\n") == []
     assert titles("ED604", f"{first} nvidia-cudnn-cu12==9.20.0.48 cupy-cuda12x==13.3.0\n") == []
+    both = "nvidia-cutlass-dsl-libs-cu12==4.6.2 nvidia-cutlass-dsl-libs-cu13==4.6.2"
+    assert titles("ED604", f"FROM x\nRUN pip install {both}\n") == []
 
 
 @pytest.mark.parametrize("extra", ["", f" {INDEX.replace('index', 'extra-index')}/cu130"])
