@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 NAMES = ("Dockerfile", "dockerfile", "Containerfile")
 STDIN = "-"
+BEGINNING = 1024
+"""Bytes that tell text from other things."""
+CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 class Linted(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,8 +61,10 @@ def lint(name: str, data: bytes, folder: str | None, matrix: Matrix, codes: Coll
         codes: the rules to judge by.
 
     Raises:
-        UserError: it is no Dockerfile, or the context is not a folder.
+        UserError: it is no Dockerfile (a binary file is told as such, not shown), or the context is not a folder.
     """
+    if binary(data):
+        raise UserError(f"{name} is a binary file, not a Dockerfile", "Name a Dockerfile; nothing else can be judged.")
     if len(data) > MAX_BYTES:
         raise UserError(f"{name} is larger than {MAX_BYTES // 1024} KiB", "Name a Dockerfile.")
     try:
@@ -85,6 +91,14 @@ def lint(name: str, data: bytes, folder: str | None, matrix: Matrix, codes: Coll
         crashes=tuple(crashes),
         rules=len(codes),
     )
+
+
+def binary(data: bytes) -> bool:
+    """Whether bytes cannot be text: a zero byte, or what is neither UTF-8 nor free of control characters at the beginning."""
+    if b"\0" in data:
+        return True
+    head = data[:BEGINNING]
+    return bool(CONTROL.search(head)) and "\ufffd" in head.decode("utf-8", "replace")[:-4]  # a character may be cut at the end
 
 
 def _said(sheet: Sheet, codes: Collection[str]) -> tuple[list[LineFinding], list[tuple[str, Doubt]], list[tuple[str, str]]]:

@@ -61,6 +61,8 @@ class Requirement(NamedTuple):
     line: int
     """Of the Dockerfile, or of the file."""
     hashed: bool
+    conditional: bool = False
+    """Whether it is asked for under a condition only: "; python_version < '3.11'"."""
 
 
 class Sheet:
@@ -170,7 +172,7 @@ class Sheet:
                     queue.append(posixpath.normpath(posixpath.join(posixpath.dirname(path), words[1])))
                 elif not line.startswith("-"):
                     clean = line.split(" --")[0].split(";")[0].strip()
-                    yield Requirement(wanted_from(clean), path, number, "--hash" in line)
+                    yield Requirement(wanted_from(clean), path, number, "--hash" in line, ";" in line)
 
 
 def _origin(full: str, source: str, into: str, is_folder: bool, context: Context | None) -> str | None:

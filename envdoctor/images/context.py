@@ -63,6 +63,7 @@ def contents(asked: Asked, lock: Lock) -> Iterator[tuple[str, bytes, int]]:
     yield f"sbom/{lock.target}.cdx.json", sbom.of_lock(lock).encode(), 0o644
     yield "wheels/.keep", b"", 0o644
     yield "launcher", (resources.files(envdoctor) / _OURS / "envdoctor").read_bytes(), 0o755
+    yield "collisions", (resources.files(envdoctor) / _OURS / "collisions").read_bytes(), 0o644
     yield from _package()
 
 

@@ -171,13 +171,14 @@ def _environment(asked: Asked, lock: Lock) -> str:
         *_installed(asked, ENVIRONMENT, f"/lock/{lock.target}.txt", only_wheels=wheels),
         f"if ! [ -d {site} ]; then echo '{asked.python} is no Python {lock.python}, which the lock is for' >&2; exit 1; fi",
     ]
+    commands += _settled(lock, site, only_wheels=wheels)
     if asked.bytecode:
         commands += _compiled(ENVIRONMENT)
     for folder in asked.apart:
         commands += [f"mkdir -p {_apart(folder)}{site}", f"mv {site}/{folder} {_apart(folder)}{site}/"]
     return _lines([
         "FROM tools AS environment",
-        _run(*commands, mounts=(*_mounts(), _WHEELS, _CACHED, "type=bind,source=lock,target=/lock")),
+        _run(*commands, mounts=(*_mounts(), _WHEELS, _CACHED, "type=bind,source=lock,target=/lock", _COLLISIONS)),
     ])  # fmt: skip
 
 
@@ -190,14 +191,29 @@ def _installed(asked: Asked, folder: str, requirements: str, *, only_wheels: boo
     )
 
 
+def _settled(lock: Lock, site: str, *, only_wheels: bool) -> Iterable[str]:
+    """Commands that install packages which wrote the same file once more, in the order of their names.
+
+    Installers unpack many wheels at once, so it is chance whose contents such a file has (measured: build_backend.py at the top
+    of site-packages, which packages of the h100 lock bring by mistake). ``check`` names them (ED208).
+    """
+    no_build = " --no-build" if only_wheels else ""
+    again = (
+        f"/opt/tools/bin/uv pip install --python {ENVIRONMENT}/bin/python --find-links /wheels{no_build}"
+        f' --require-hashes --no-deps --reinstall-package "$name" -r /lock/{lock.target}.txt'
+    )
+    yield f"for name in $({ENVIRONMENT}/bin/python -I -S /collisions {site}); do {again} || exit 1; done"
+
+
 def _compiled(folder: str) -> Iterable[str]:
     """Commands that compile .pyc files in one process and in one order, which gives the same bytes on every machine.
 
+    Without site: a .pth file would import its package, and what such an import has compiled carries a time and is kept.
     They carry hashes that are not checked: times of files are rewritten afterwards, and nobody edits an image's files. A
     file that is no Python of this version (a template, an old test) stays as it is, as it would with any installer.
     """
     yield (
-        f"{{ {folder}/bin/python -m compileall -qq -j 1 --invalidation-mode unchecked-hash {folder}/lib"
+        f"{{ {folder}/bin/python -I -S -B -m compileall -qq -f -j 1 --invalidation-mode unchecked-hash {folder}/lib"
         " || echo 'some files are no Python source of this version and were not compiled'; }"
     )
 
@@ -290,6 +306,7 @@ def labels(asked: Asked, lock: Lock) -> dict[str, str]:
 _UV_CACHE = "/var/cache/uv"
 _CACHED = f"type=cache,id=envdoctor-uv,target={_UV_CACHE}"
 _WHEELS = "type=bind,from=wheels,target=/wheels"
+_COLLISIONS = "type=bind,source=collisions,target=/collisions"
 
 
 def _mounts() -> Iterable[str]:

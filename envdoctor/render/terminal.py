@@ -30,6 +30,9 @@ STYLES = {
     "dim": "\x1b[2m",
     "bold": "\x1b[1m",
 }
+LOADING = ("LD_PRELOAD", "LD_LIBRARY_PATH", "PYTHONPATH")
+"""Variables of an image that change what its programs load."""
+
 MARKS = {
     State.HOLDS: ("ok", "good"),
     State.WEAK: ("warning", "warning"),
@@ -83,11 +86,25 @@ def _head(report: Report, facts: Facts, page: Page) -> Iterator[str]:
     if isinstance(facts.python, Known):
         python = facts.python.value
         yield from _wrapped(f"Python {python.version}, {python.executable}; read {facts.taken_at}", page, "  ", "  ")
+    yield from _image(facts, page)
     if target.broken:
         yield from _wrapped(f"Its own interpreter was not used: {target.broken}", page, "  ", "  ")
     if report.supposed:
         supposed = ", ".join(f"{name}={value}" for name, value in report.supposed.items())
         yield from _wrapped(f"Judged as if {supposed}.", page, "  ", "  ")
+
+
+def _image(facts: Facts, page: Page) -> Iterator[str]:
+    """Who runs in an image and what it starts; variables that change what is loaded."""
+    if not isinstance(facts.image, Known) or facts.image.value is None:
+        return
+    one = facts.image.value
+    entry = " ".join(one.entrypoint) or "none"
+    command = " ".join(one.command) or "none"
+    said = f"It runs as {one.user or 'root'}; entry point {shortened(entry)}; command {shortened(command)}"
+    environ = facts.environ.value if isinstance(facts.environ, Known) else {}
+    loads = [f"{name}={shortened(environ[name])}" for name in LOADING if environ.get(name)]
+    yield from _wrapped("; ".join([said, *loads]), page, "  ", "  ")
 
 
 def _stack(report: Report, facts: Facts, page: Page) -> Iterator[str]:

@@ -80,6 +80,13 @@ def test_wrong_usage_is_told_with_a_remedy_and_exits_with_2(tmp_path: Path, word
     assert "Traceback" not in done.stderr
 
 
+def test_a_program_is_told_in_one_line_without_its_bytes() -> None:
+    done = run("lint", sys.executable)
+    assert done.returncode == 2
+    assert "is a binary file" in done.stderr
+    assert "\\x" not in done.stderr
+
+
 def test_rules_and_explain_know_the_rules_for_dockerfiles() -> None:
     assert "ED607  image    A package that is compiled against torch" in run("rules").stdout
     done = run("explain", "ed605")

@@ -73,3 +73,34 @@ def test_the_torch_that_an_engine_pins_and_brings_counts_too() -> None:
         "2: the base image nvidia/cuda:13.0.1-devel-ubuntu24.04 is CUDA 13, but torch (vllm 0.11.0 pins torch 2.8.0) is CUDA 12"
     ]
     assert titles("ED604", f"{CUDA}RUN pip install torch==2.15.0\nRUN pip install vllm==0.11.0\n") == []
+
+
+@pytest.mark.parametrize("between", [" ", "\nRUN pip install ", " && pip install "])
+def test_packages_for_two_majors_are_found_without_a_torch(between: str) -> None:
+    (one,) = found("ED604", f"FROM x\nRUN pip install nvidia-cublas-cu12==12.4.5.8{between}nvidia-cudnn-cu13==9.20.0.48\n")
+    assert one.title == "nvidia-cudnn-cu13==9.20.0.48 is for CUDA 13, but nvidia-cublas-cu12==12.4.5.8 is for CUDA 12"
+    assert one.severity is Severity.WARNING
+
+
+def test_packages_in_two_environments_or_for_one_major_are_no_fault() -> None:
+    first = "FROM x\nRUN pip install nvidia-cublas-cu12==12.4.5.8"
+    assert titles("ED604", f"{first}\nRUN /opt/b/bin/pip install nvidia-cudnn-cu13==9.20.0.48\n") == []
+    assert titles("ED604", f"{first} nvidia-cudnn-cu12==9.20.0.48 cupy-cuda12x==13.3.0\n") == []
+    both = "nvidia-cutlass-dsl-libs-cu12==4.6.2 nvidia-cutlass-dsl-libs-cu13==4.6.2"
+    assert titles("ED604", f"FROM x\nRUN pip install {both}\n") == []
+
+
+@pytest.mark.parametrize("extra", ["", f" {INDEX.replace('index', 'extra-index')}/cu130"])
+def test_a_torch_that_an_engine_pins_and_finds_stays_and_is_held_against_the_engine(extra: str) -> None:
+    text = f"FROM x\nRUN pip install torch==2.13.0 {INDEX}/cu126\nRUN pip install vllm==0.31.0{extra}\n"
+    (one,) = found("ED604", text)
+    assert (one.title, one.severity) == ("vllm==0.31.0 is CUDA 13, but torch (torch==2.13.0) is CUDA 12", Severity.ERROR)
+    assert found("ED604", text.replace("cu126", "cu130")) == []
+
+
+@pytest.mark.parametrize("torch", ["torch", "torch==2.9.0"])
+@pytest.mark.parametrize("engine", ["vllm==0.31.0", "vllm"])
+def test_two_indexes_for_torch_and_its_engine_are_found_though_torch_may_be_replaced(torch: str, engine: str) -> None:
+    text = f"FROM x\nRUN pip install {torch} {INDEX}/cu126\nRUN pip install {engine} --extra-index-url https://x/whl/cu130\n"
+    assert titles("ED604", text) == ["3: line 3 takes torch for CUDA 13, but line 2 takes it for CUDA 12"]
+    assert titles("ED604", text.replace("cu130", "cu128")) == []

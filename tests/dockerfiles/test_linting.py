@@ -47,7 +47,12 @@ def test_no_rule_crashes_whatever_stands_there(lines: list[str]) -> None:
 
 def test_findings_come_gravest_first_and_then_by_line() -> None:
     text = f"{CUDA}RUN pip install pandas\nRUN pip install torch\nRUN pip install --torch-backend=auto torch==2.6.0\n"
-    assert [(one.severity.value, one.line) for one in whole(text).findings] == [("error", 4), ("warning", 3), ("info", 2)]
+    assert [(one.severity.value, one.line) for one in whole(text).findings] == [
+        ("error", 4),
+        ("warning", 3),
+        ("warning", 4),
+        ("info", 2),
+    ]
 
 
 def test_every_finding_shows_its_line_says_what_to_do_and_names_a_source() -> None:
@@ -84,6 +89,19 @@ def test_what_is_no_dockerfile_is_refused_with_a_remedy(text: str) -> None:
     with pytest.raises(UserError) as error:
         whole(text)
     assert "Name a Dockerfile" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x7fELF\x02\x01\x01\x00\x00", b"\x1f\x8b\x08\xff\x05 abcdefgh", b"FROM a\n\0" + b"x" * 2_000_000]
+)
+def test_a_binary_file_is_called_one_and_none_of_it_is_shown(data: bytes) -> None:
+    with pytest.raises(UserError) as error:
+        lint("program", data, None, MATRIX, CODES)
+    assert error.value.what == "program is a binary file, not a Dockerfile"
+
+
+def test_text_in_another_encoding_is_no_binary_file() -> None:
+    assert lint("-", "FROM a\n# gr\u00fc\u00dfe\n".encode("latin-1"), None, MATRIX, []).findings == ()
 
 
 def test_of_a_folder_its_dockerfile_is_read(tmp_path: Path) -> None:

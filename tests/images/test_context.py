@@ -43,7 +43,7 @@ def test_two_are_the_same_under_another_umask(tmp_path: Path) -> None:
 
 def test_it_holds_what_is_named_and_no_more(tmp_path: Path) -> None:
     folder = made(tmp_path / "a")
-    top = {"Dockerfile", "envdoctor", "launcher", "lock", "requirements", "sbom", "wheels"}
+    top = {"Dockerfile", "collisions", "envdoctor", "launcher", "lock", "requirements", "sbom", "wheels"}
     assert set(os.listdir(folder)) == top
     assert set(os.listdir(folder / "lock")) == {"h100.txt", "h100.toml"}
     assert set(os.listdir(folder / "sbom")) == {"h100.cdx.json"}

@@ -123,7 +123,7 @@ def test_a_lock_with_a_source_distribution_may_build_it() -> None:
     wanted, lock = pair()
     first = msgspec.structs.replace(lock.packages[0], file="a-1.tar.gz")
     mixed = msgspec.structs.replace(lock, packages=(first, *lock.packages[1:]))
-    assert dockerfile(wanted, mixed).count("--no-build") == dockerfile(wanted, lock).count("--no-build") - 1
+    assert dockerfile(wanted, mixed).count("--no-build") == dockerfile(wanted, lock).count("--no-build") - 2
 
 
 def test_nvidias_toolkit_gets_both_demands_at_once_and_numbers_that_it_can_read() -> None:
@@ -158,8 +158,15 @@ def test_without_packages_apt_is_left_alone() -> None:
 def test_bytecode_is_asked_for() -> None:
     wanted, lock = pair(bytecode=False)
     assert "compileall" in dockerfile(wanted, lock)  # envdoctor's own
-    assert "/opt/venv/bin/python -m compileall" not in dockerfile(wanted, lock)
-    assert "/opt/venv/bin/python -m compileall" in dockerfile(*pair())
+    compiled = "/opt/venv/bin/python -I -S -B -m compileall -qq -f"
+    assert compiled not in dockerfile(wanted, lock)
+    assert compiled in dockerfile(*pair())
+
+
+def test_packages_that_wrote_the_same_file_are_installed_again_one_after_another() -> None:
+    text = dockerfile(*pair())
+    assert text.index("/collisions ") < text.index("/opt/venv/bin/python -I -S -B -m compileall")
+    assert '--reinstall-package "$name" -r /lock/h100.txt || exit 1; done' in text
 
 
 def test_the_epoch_is_the_day_of_the_lock() -> None:

@@ -43,7 +43,21 @@ def image_for_a_newer_driver() -> Facts:
     return edit(
         healthy(),
         target=f.Target(spec="image:lab/grpo:7", chosen="sha256:0123456789ab, linux/amd64; python3 on the image's PATH"),
-        environ=Known({"NVIDIA_REQUIRE_CUDA": "cuda>=12.8"}, "the image's configuration"),
+        environ=Known({"NVIDIA_REQUIRE_CUDA": "cuda>=12.8", "LD_PRELOAD": "/opt/hook.so"}, "the image's configuration"),
+        image=Known(
+            f.Image(
+                reference="lab/grpo:7",
+                digest="sha256:" + "0123456789ab" * 5 + "0123",
+                os="linux",
+                architecture="amd64",
+                user="",
+                entrypoint=("/entrypoint.sh",),
+                command=("bash",),
+                labels={},
+                layers=(),
+            ),
+            "the image's configuration",
+        ),
         container__runtime=Unknown("an image does not tell this: they are set when a container is started"),
     )
 
