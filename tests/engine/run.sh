@@ -9,6 +9,7 @@ registry=
 finish() {
     [ -z "$registry" ] || kill "$registry" 2>/dev/null || true
     bash tests/engine/up.sh "$prefix" down
+    echo "tests on a real engine: $SECONDS s in all, with what was brought up and taken away"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -49,4 +50,3 @@ export ENVDOCTOR_TEST_BASE=$base ENVDOCTOR_TEST_REGISTRY=$address ENVDOCTOR_TEST
 rooms=(tests/engine)
 [ ! -d tests/engine_room ] || rooms+=(tests/engine_room)
 "${PYTHON:-.venv/bin/python}" -m pytest -q -s -m engine "${rooms[@]}" "$@"
-echo "tests on a real engine: $SECONDS s in all"
