@@ -133,12 +133,12 @@ class _Building:
             handed = stack.enter_context(secrets.handed(self.wishes.index, self.wishes.ca_bundle, environ))
             self._room(folder)
             build = self._request(folder, handed, engine)
-            self._stage("build", lambda: self._build(build, engine))
-            if self.wishes.verify:
-                self._stage("compare a second build", lambda: self._again(build, folder, engine))
             unverified = build.name or ""
             stack.callback(_untagged, engine, unverified)
             stack.callback(_unlinked, build.archive)
+            self._stage("build", lambda: self._build(build, engine))
+            if self.wishes.verify:
+                self._stage("compare a second build", lambda: self._again(build, folder, engine))
             self._stage("look from outside", lambda: self._outside(build, engine, unverified))
             self._stage("try on a GPU", lambda: self._try(engine, unverified))
             self._stage("name it", lambda: self._name(engine, unverified))
