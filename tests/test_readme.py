@@ -28,7 +28,9 @@ def test_the_configuration_it_shows_is_accepted() -> None:
 
 
 def test_every_command_it_shows_exists() -> None:
-    shown = set(re.findall(r"\benvdoctor ([a-z-]+)\b", "\n".join(re.findall(r"```(?:console|yaml)\n(.*?)```", README, re.DOTALL))))
+    shown = set(
+        re.findall(r"\benvdoctor ([a-z-]+)\b", "\n".join(re.findall(r"```(?:console|yaml)\n(.*?)```", README, re.DOTALL)))
+    )
     assert {"check", "explain", "facts"} <= shown <= set(COMMANDS)
 
 

@@ -136,11 +136,11 @@ def _tools(asked: Asked) -> str:
         _run(
             *_secrets(),
             f"{asked.python} -m venv /opt/tools",
-            "/opt/tools/bin/pip install --disable-pip-version-check --no-cache-dir --find-links /wheels"
+            "/opt/tools/bin/pip install --disable-pip-version-check --no-cache-dir --retries 8 --find-links /wheels"
             " --only-binary :all: --require-hashes --no-deps -r /tmp/uv.txt",
             mounts=(*_mounts(), _WHEELS),
         ),
-        f'ENV UV_CACHE_DIR="{_UV_CACHE}" UV_LINK_MODE="copy" UV_PYTHON_DOWNLOADS="never" PYTHONHASHSEED="0"',
+        f'ENV UV_CACHE_DIR="{_UV_CACHE}" UV_LINK_MODE="copy" UV_PYTHON_DOWNLOADS="never" UV_HTTP_RETRIES="8" PYTHONHASHSEED="0"',
     ]
     return _lines(steps)
 
