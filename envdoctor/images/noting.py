@@ -82,7 +82,10 @@ def _manifest(built: Built, engine: Engine, buildx: str, matrix: Matrix, seconds
         envdoctor=__version__,
         data_as_of=matrix.as_of(),
         verdicts=_verdicts(built),
-        smoke=Smoke(state=built.tried.state, says=built.tried.says, gpus=built.tried.gpus),
+        # bytes that have run on a GPU have run there, whatever this run left out
+        smoke=before.smoke
+        if before and built.tried.state == "not run"
+        else Smoke(state=built.tried.state, says=built.tried.says, gpus=built.tried.gpus),
         reproducible=built.reproducible if built.reproducible is not None or before is None else before.reproducible,
         differences=built.differences,
         seconds=before.seconds if before else {name: round(value, 1) for name, value in seconds.items()},

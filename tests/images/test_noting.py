@@ -10,6 +10,7 @@ import pytest
 
 from envdoctor.images import manifest as form
 from envdoctor.images.noting import known, written
+from envdoctor.images.trying import Tried
 from envdoctor.matrix import Matrix
 from tests.images.made import DIGEST, DRIFTED, ENGINE, built, digest, outside
 
@@ -61,6 +62,16 @@ def test_an_image_that_drifted_is_never_believed(tmp_path: Path) -> None:
 def test_a_folder_with_a_damaged_manifest_knows_nothing(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{")
     assert known(str(tmp_path), DIGEST, built().lock, Matrix()) is None
+
+
+def test_bytes_that_have_run_on_a_gpu_have_run_there(tmp_path: Path) -> None:
+    one = built()
+    one.tried = Tried("passed", "inside the container: 1 GPU", ("NVIDIA H100 80GB HBM3",))
+    written(str(tmp_path), one, ENGINE, "0.13.1", Matrix(), SECONDS)
+    again = built()
+    again.before, again.outside = one.manifest, None
+    written(str(tmp_path), again, ENGINE, "0.13.1", Matrix(), SECONDS)
+    assert form.read(str(tmp_path)).smoke.state == "passed"
 
 
 def test_bytes_that_were_known_keep_their_verdicts_and_their_proof(tmp_path: Path) -> None:
