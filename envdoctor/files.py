@@ -5,6 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def read_file(path: str, limit: int) -> bytes:
@@ -14,3 +18,17 @@ def read_file(path: str, limit: int) -> bytes:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
         return file.read(limit)
+
+
+def upwards() -> Iterator[str]:
+    """The working folder and every folder above it; none if it has been deleted under us."""
+    try:
+        here = os.getcwd()
+    except OSError:
+        return
+    while True:
+        yield here
+        above = os.path.dirname(here)
+        if above == here:
+            return
+        here = above

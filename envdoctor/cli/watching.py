@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from envdoctor.render.images import SIGNS
 from envdoctor.wording import harmless
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from envdoctor.engine.buildx import Step
     from envdoctor.images.building import Stage
 
-SIGNS = {"ok": "ok", "stopped": "STOPPED", "skipped": "-"}
 MAX_NAME = 100
 STILL_S = 60.0
 """Between two lines that say that a long step is still at work."""

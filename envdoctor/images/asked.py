@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from envdoctor.errors import UserError
-from envdoctor.files import read_file
+from envdoctor.files import read_file, upwards
 from envdoctor.wording import harmless, nearest
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def locate(target: str, folder: str = FOLDER) -> str:
         raise UserError(
             f"{target} holds no {FILE}", f"Give a folder with an {FILE} in it, or a target: {', '.join(names(folder))}."
         )
-    for place in _upwards(folder):
+    for place in _places(folder):
         if os.path.isfile(os.path.join(place, target, FILE)):
             return os.path.join(place, target)
     known = names(folder)
@@ -125,21 +125,15 @@ def locate(target: str, folder: str = FOLDER) -> str:
 
 def names(folder: str = FOLDER) -> tuple[str, ...]:
     """The targets that have an image.toml here."""
-    for place in _upwards(folder):
+    for place in _places(folder):
         if os.path.isdir(place):
             return tuple(sorted(name for name in os.listdir(place) if os.path.isfile(os.path.join(place, name, FILE))))
     return ()
 
 
-def _upwards(folder: str) -> Iterable[str]:
-    """``folder`` here and in every folder above, as paths relative to here where that is possible."""
-    yield folder
-    above = os.path.dirname(os.path.abspath(os.curdir))
-    while True:
-        yield os.path.join(above, folder)
-        if os.path.dirname(above) == above:
-            return
-        above = os.path.dirname(above)
+def _places(folder: str) -> Iterable[str]:
+    """``folder`` here, as it was named, and in every folder above."""
+    return (folder, *(os.path.join(above, folder) for above in [*upwards()][1:]))
 
 
 def read(target: str, folder: str = FOLDER) -> Place:

@@ -69,7 +69,7 @@ def _manifest(built: Built, engine: Engine, buildx: str, matrix: Matrix, seconds
         references=tuple(dict.fromkeys((*(before.references if before else ()), built.reference or ""))),
         digest=built.made.digest,
         config_digest=built.made.config_digest,
-        diff_ids=tuple(one.diff_id for one in built.archive.layers) if built.archive else built.diff_ids,
+        diff_ids=built.archive.diff_ids if built.archive else built.diff_ids,
         layers=before.layers if before else _layers(built.archive) if built.archive else (),
         base=BaseUsed(image=built.base.base.image, digest=built.base.base.digest or "", how=built.base.how),
         lock=LockUsed(name=lock.target, requirements_sha256=lock.requirements_sha256, made=lock.made),

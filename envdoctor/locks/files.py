@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from envdoctor.errors import UserError
-from envdoctor.files import read_file
+from envdoctor.files import read_file, upwards
 from envdoctor.locks import edited, form, text
 from envdoctor.locks.document import Listed
 from envdoctor.wording import harmless, plural
@@ -178,7 +178,7 @@ def locate(path_or_name: str, folder: str = FOLDER) -> str:
         raise UserError(
             f"{path_or_name!r} is no name of a lock", "Give a target's name as in lock:h100, or a path: lock:./file.txt"
         )
-    for above in _upwards():
+    for above in upwards():
         path = os.path.join(above, folder, f"{path_or_name}.toml")
         if os.path.lexists(path):
             return os.path.relpath(path) if above == os.getcwd() else path
@@ -189,23 +189,10 @@ def locate(path_or_name: str, folder: str = FOLDER) -> str:
 def names(folder: str = FOLDER) -> tuple[str, ...]:
     """The locks that :func:`read` finds by name from here, sorted."""
     found: set[str] = set()
-    for above in _upwards():
+    for above in upwards():
         with contextlib.suppress(OSError):
             found |= {name[:-5] for name in os.listdir(os.path.join(above, folder)) if name.endswith(".toml")}
     return tuple(sorted(name for name in found if TARGET.fullmatch(name)))
-
-
-def _upwards() -> Iterator[str]:
-    try:
-        here = os.getcwd()
-    except OSError:
-        return
-    while True:
-        yield here
-        above = os.path.dirname(here)
-        if above == here:
-            return
-        here = above
 
 
 def read_requirements(path: str) -> Listed:

@@ -120,8 +120,7 @@ def _layers(built: Built, page: Page) -> Iterator[str]:
     if not built.ok or built.archive is None:
         return
     yield ""
-    pulled = sum(one.size_bytes for one in built.archive.layers)
-    yield f"{plural(len(built.archive.layers), 'layer')}, {pulled / MB:,.0f} MB to pull"
+    yield f"{plural(len(built.archive.layers), 'layer')}, {built.archive.size_bytes / MB:,.0f} MB to pull"
     for number, one in enumerate(built.archive.layers, 1):
         yield f"  {number:>2} {one.size_bytes / MB:>9,.1f} MB  {one.instruction[:MAX_INSTRUCTION]}"
     yield from (line for one in built.compared for line in _filled(f"beside it: {one}", page))
