@@ -13,6 +13,7 @@ import msgspec
 
 from envdoctor.leaf import Known, Leaf, NotObserved, Part, Unknown, need
 from envdoctor.linkage import NOT_TAKEN, DeviceCode, Linking, Names, Overwritten, RecordCheck
+from envdoctor.loaded import Live
 
 __all__ = ["Known", "Leaf", "NotObserved", "Part", "Unknown", "need"]
 
@@ -358,6 +359,8 @@ class Facts(Part, frozen=True):
     """Only on request: every installed file compared with its hash."""
     image: Leaf[Image | None] = NOT_TAKEN
     """The image that was judged; None where the target is none."""
+    live: Live = Live()
+    """Only with --deep: what was run and imported."""
     extras: dict[str, Leaf[str]] = {}  # noqa: RUF012 - msgspec copies it
     """Only on request: output of compilers, lscpu and nvidia-smi topo for a pasted issue block."""
 

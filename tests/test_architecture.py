@@ -17,11 +17,16 @@ PACKAGE = ROOT / "envdoctor"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 NEVER_AT_MODULE_LEVEL = {"torch", "vllm", "docker", "pynvml", "transformers", "trl"}
 
+IN_THE_TARGET = {"smoke", "live"}
+"""Rooms that run in the target's own Python; nothing of the doctor imports them."""
+
 # who may import what of envdoctor; everything not named may import anything but cli
 MAY_IMPORT = {
     "leaf": set(),
     "linkage": {"leaf"},
-    "facts": {"leaf", "linkage"},
+    "loaded": {"leaf"},
+    "measured": {"leaf"},
+    "facts": {"leaf", "linkage", "loaded"},
     "demands": set(),
     "errors": set(),
     "files": set(),
@@ -113,6 +118,10 @@ MAY_IMPORT = {
         "plans",
         "images",
         "dockerfiles",
+        "leaf",
+        "loaded",
+        "measured",
+        "proving",
     },
     "config": {"errors", "files", "wording"},
     "sources": {
@@ -130,6 +139,34 @@ MAY_IMPORT = {
         "sources",
     },
     "engine": {"errors", "files", "wording", "engine"},
+    "smoke": {"smoke"},
+    "live": {"live"},
+    "workers": {"errors", "wording", "workers"},
+    "deep": {"deep", "errors", "facts", "leaf", "loaded", "probe", "views", "wording", "workers"},
+    "proving": {
+        "leaf",
+        "check",
+        "diagnose",
+        "errors",
+        "examine",
+        "facts",
+        "files",
+        "findings",
+        "loaded",
+        "locks",
+        "matrix",
+        "measured",
+        "overlay",
+        "probe",
+        "proving",
+        "session",
+        "signatures",
+        "targets",
+        "views",
+        "wording",
+        "workers",
+    },
+    "signatures": {"errors", "files", "findings", "signatures", "wording"},
     "images": {
         "departures",
         "drift",
@@ -142,6 +179,8 @@ MAY_IMPORT = {
         "images",
         "locks",
         "matrix",
+        "measured",
+        "proving",
         "resolver",
         "rows",
         "session",
@@ -209,7 +248,7 @@ def test_a_module_imports_only_what_the_import_law_allows(path: Path) -> None:
     if here in MAY_IMPORT:
         assert knows <= MAY_IMPORT[here]
     roots = {name.split(".")[0] for name in imports(path, module_level_only=True)}
-    assert not roots & NEVER_AT_MODULE_LEVEL or path.name == "nvml_worker.py"
+    assert not roots & NEVER_AT_MODULE_LEVEL or path.name == "nvml_worker.py" or here in IN_THE_TARGET
 
 
 def test_only_the_engine_room_knows_the_docker_sdk() -> None:
@@ -225,6 +264,17 @@ def test_only_the_harvest_knows_the_network() -> None:
         # a lock says what its wheels weigh: that one file of it asks the index too
         may_know = room(path) in {"harvest", "cli"} or path == PACKAGE / "locks" / "wheels.py"
         assert "harvest" not in of_envdoctor(path) or may_know, path
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room(path) in IN_THE_TARGET], ids=lambda path: path.name)
+def test_what_runs_in_the_target_is_python_3_9_and_knows_nothing_of_the_doctor(path: Path) -> None:
+    ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
+    assert not of_envdoctor(path), "import by dots: under the target it goes by another name"
+
+
+def test_the_doctor_imports_nothing_that_runs_in_the_target() -> None:
+    for path in MODULES:
+        assert room(path) in IN_THE_TARGET or not of_envdoctor(path) & IN_THE_TARGET, path
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "probe").glob("*.py")), ids=lambda path: path.name)

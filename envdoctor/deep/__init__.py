@@ -1,0 +1,1 @@
+"""``check --deep``: start the workers that really run and import, and make facts of what they tell."""

@@ -1,0 +1,1 @@
+"""``envdoctor smoke``: what is asked, the run, the verdict by invariants, the certificate, and the diagnosis of a failure."""
