@@ -52,7 +52,7 @@ class Step(Part, frozen=True):
     surprise: float | None
     """Mean of -log p of the sampled tokens under the policy; equals the entropy where the sampler follows the policy."""
     surprise_error: float | None
-    """Standard error of surprise minus entropy over the tokens of the batch."""
+    """Standard error of that mean for tokens drawn from the policy, from its distributions."""
     logp_gap_max: float | None
     """Largest difference between the engine's and the trainer's log-probability of the same token."""
     logp_gap_mean: float | None

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optiona
 import torch
 
 from . import reference
-from .measuring import Memory, Recorder, forget, not_finite, sample_of, state_bytes
+from .measuring import Memory, Recorder, about, forget, not_finite, sample_of, state_bytes
 from .model import Llama, Shape
+from .parallel import join
 from .task import Echo
 from .telling import Teller
 
@@ -50,22 +51,25 @@ class Parts(NamedTuple):
     optimizer: torch.optim.Optimizer
     engine: Any
     task: Any
-    device: torch.device
+    ranks: Any
+    """The processes that train together, see ``parallel.py``."""
 
 
 def train(  # noqa: PLR0915 - one batch reads top to bottom
     settings: Settings, parts: Parts, teller: Teller, record: Recorder, seam: Seam = untouched
 ) -> None:
     """Run the batches and record them. Ends early at the budget, or where something is not finite."""
-    policy, frozen, value, optimizer, engine, task, device = parts
-    dice = torch.Generator().manual_seed(1000 + settings.seed)
+    policy, frozen, value, optimizer, engine, task, ranks = parts
+    device, seed = torch.device(settings.device), ranks.own_seed(settings.seed)
+    dice = torch.Generator().manual_seed(1000 + seed)
     memory = Memory(device)
     started = time.monotonic()
     for step in range(settings.steps):
         # ---- sample: G answers to each prompt, by the engine that has the policy's weights
+        ranks.at(f"step {step}: sample")
         clock = time.perf_counter()
         prompts = task.prompts(settings.prompts, dice).to(device)
-        rollout = engine.generate(prompts, settings.group, task.answer_tokens, seed=settings.seed * 100_000 + step)
+        rollout = engine.generate(prompts, settings.group, task.answer_tokens, seed=seed * 100_000 + step)
         answers, engine_logps = seam("answers", rollout.tokens, step=step), seam("engine logps", rollout.logps, step=step)
         rows = prompts.repeat_interleave(settings.group, 0)
         sampled_at = time.perf_counter()
@@ -87,6 +91,7 @@ def train(  # noqa: PLR0915 - one batch reads top to bottom
             advantages = group_advantages(settings, grouped).reshape(step_rewards.shape)
         else:
             advantages, returns = estimated_advantages(settings, grouped.reshape(step_rewards.shape), values)
+            record.value_explains(values, returns)
         advantages = seam("advantages", advantages, step=step)
 
         # ---- learn: mu updates on the same batch
@@ -111,6 +116,9 @@ def train(  # noqa: PLR0915 - one batch reads top to bottom
                     settings, reference.widened(policy), before, reference.widened(frozen), rows, answers, told
                 )
                 record.gradient(step, inner, reference.compared([one.grad for one in policy.parameters()], exact))
+            ranks.average_gradients(policy)
+            if value is not None:
+                ranks.average_gradients(value)
             norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), MAX_GRADIENT_NORM)
             if inner == 0:
                 record.first_inner(ratio, norm, loss, logits, logps, engine_logps, k3(logps, frozen_logps))
@@ -127,14 +135,14 @@ def train(  # noqa: PLR0915 - one batch reads top to bottom
         memory.settle()
         seconds = (sampled_at - clock, trained_at - sampled_at, time.perf_counter() - trained_at)
         record.step(settings, step_rewards, verified, advantages, ratio, memory.now(), seconds)
-        teller.tell("step", step=step + 1, of=settings.steps, reward=float(rewards.mean()))
-        if time.monotonic() - started > settings.budget_s and step + 1 < settings.steps:
+        teller.tell("step", step=step + 1, of=settings.steps, reward=ranks.mean(float(rewards.mean())))
+        if ranks.agree(time.monotonic() - started > settings.budget_s) and step + 1 < settings.steps:
             record.ended_by = "budget"
             return
 
 
 def answer_logits(policy: torch.nn.Module, prompts: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
-    """Logits from which each answer token was drawn, float32 [answers, answer_tokens, vocabulary]: those of the place before it."""
+    """Logits that each answer token was drawn from, those of the place before it: float32 [answers, places, vocabulary]."""
     logits = policy(torch.cat([prompts, answers], 1)).float()
     return logits[:, prompts.shape[1] - 1 : -1]
 
@@ -158,7 +166,9 @@ def group_advantages(settings: Settings, rewards: torch.Tensor) -> torch.Tensor:
     """
     if settings.reward == "process":
         flat = rewards.flatten(1)
-        scaled = (rewards - flat.mean(1)[:, None, None]) / (flat.std(1)[:, None, None] + reference.EPSILON)
+        scaled = rewards - flat.mean(1)[:, None, None]
+        if settings.loss != "dr_grpo":
+            scaled = scaled / (flat.std(1)[:, None, None] + reference.EPSILON)
         return scaled.flip(-1).cumsum(-1).flip(-1)
     outcome = rewards.mean(-1)
     centred = outcome - outcome.mean(1, keepdim=True)
@@ -212,6 +222,12 @@ def run(settings: Settings, teller: Teller, seam: Seam = untouched) -> Dict[str,
     Raises:
         ImportError, RuntimeError, ...: whatever the stack says; the worker tells it.
     """
+    with join(settings, teller) as ranks:
+        return smoke(ranks.settings, teller, ranks, seam)
+
+
+def smoke(settings: Settings, teller: Teller, ranks: Any, seam: Seam) -> Dict[str, Any]:  # noqa: ANN401 - Alone or Together
+    """One rank's run; every rank does the same, and rank 0's document is the one that is told."""
     began = time.perf_counter()
     device = torch.device(settings.device)
     if device.type == "cpu":
@@ -221,6 +237,7 @@ def run(settings: Settings, teller: Teller, seam: Seam = untouched) -> Dict[str,
     torch.manual_seed(settings.seed)
     policy, task = built(settings, device)
     policy = seam("policy", policy)
+    ranks.start_equal(policy)
     start = {name: tensor.detach().clone() for name, tensor in policy.named_parameters()}
     frozen = seam("frozen", copy.deepcopy(policy).eval().requires_grad_(requires_grad=False))
     teller.phase(f"start the engine {settings.engine}")
@@ -234,40 +251,33 @@ def run(settings: Settings, teller: Teller, seam: Seam = untouched) -> Dict[str,
 
     teller.phase("train")
     trained_from = time.perf_counter()
-    record, parts = Recorder(), assembled(settings, policy, frozen, engine, task, device, seam)
+    record, parts = Recorder(), assembled(settings, policy, frozen, engine, task, ranks, seam)
     memory = Memory(device)
     train(settings, parts, teller, record, seam)
     times["train"] = time.perf_counter() - trained_from
-    peak_bytes, value_network = memory.peak(), cost_of_value(parts)
+    peak_bytes, value_network, together = memory.peak(), cost_of_value(parts, record), ranks.compare(policy)
     finished = {name: tensor.detach().clone() for name, tensor in policy.named_parameters()}
 
-    teller.phase("sample after training")
-    trained, greedy_after = (None, None) if record.not_finite else rewards_of(settings, engine, task, held_out)
-
-    repeat = None
-    if settings.repeat_steps and not record.not_finite:
-        teller.phase("the same seed again")
-        repeated_from = time.perf_counter()
-        repeat = repeated(settings, parts, start, record, seam)
-        times["repeat"] = time.perf_counter() - repeated_from
+    trained: List[float] = []
+    greedy_after = repeat = None
+    if not record.not_finite:
+        teller.phase("sample after training")
+        trained, greedy_after = rewards_of(settings, engine, task, held_out)
+        if settings.repeat_steps:
+            teller.phase("the same seed again")
+            repeated_from = time.perf_counter()
+            repeat = repeated(settings, parts, start, record, seam)
+            times["repeat"] = time.perf_counter() - repeated_from
     versions = dict(engine.versions, torch=str(torch.__version__))
     engine.close()
     forget()
     times["whole"] = time.perf_counter() - began
     return {
-        "schema_version": 1,
-        "asked": {key: value for key, value in settings._asdict().items() if key != "scratch"},
+        **about(settings, policy, task),
         "versions": versions,
-        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "compute_capability": ".".join(map(str, torch.cuda.get_device_capability(device))) if device.type == "cuda" else None,
-        "cuda": torch.version.cuda,
-        "model_kind": type(policy).__name__,
-        "parameters": sum(tensor.numel() for tensor in policy.parameters()),
-        "layers": len({name.split(".")[2] for name in start if name.startswith("model.layers.")}),
-        "vocabulary": task.vocabulary,
         "steps": record.steps,
         "untrained": sample_of(untrained, settings.group),
-        "trained": sample_of(trained, settings.group) if trained else {"mean": None, "variance": None, "count": 0},
+        "trained": sample_of(trained, settings.group),
         "greedy_before": greedy_before,
         "greedy_after": greedy_after,
         "gradients": record.gradients,
@@ -276,7 +286,7 @@ def run(settings: Settings, teller: Teller, seam: Seam = untouched) -> Dict[str,
         "repeat": repeat,
         "peak_bytes": peak_bytes,
         "value_network": value_network,
-        "ranks": [],
+        "ranks": together,
         "times_s": times,
         "unmeasured": {},
         "ended_by": record.ended_by,
@@ -316,19 +326,19 @@ def assembled(
     frozen: torch.nn.Module,
     engine: Any,  # noqa: ANN401
     task: Any,  # noqa: ANN401
-    device: torch.device,
+    ranks: Any,  # noqa: ANN401
     seam: Seam,
 ) -> Parts:
     """The parts with a fresh optimizer, and for PPO a fresh value network."""
     value = None
     if settings.loss == "ppo":
         torch.manual_seed(settings.seed + 1)
-        value = Llama(Shape(), outputs=1).to(device)
+        value = Llama(Shape(), outputs=1).to(settings.device)
         torch.nn.init.zeros_(value.lm_head.weight)  # expects nothing at first
     learnt = [*policy.parameters(), *(value.parameters() if value is not None else ())]
     rate = seam("learning rate", settings.learning_rate)
     optimizer = torch.optim.AdamW(learnt, lr=rate, betas=BETAS, weight_decay=0.0)
-    return Parts(policy, frozen, value, optimizer, engine, task, device)
+    return Parts(policy, frozen, value, optimizer, engine, task, ranks)
 
 
 def rewards_of(settings: Settings, engine: Any, task: Any, prompts: torch.Tensor) -> Any:  # noqa: ANN401 - (rewards, mean greedy)
@@ -348,13 +358,13 @@ def repeated(settings: Settings, parts: Parts, start: Dict[str, torch.Tensor], f
             tensor.copy_(start[name])
     parts.engine.push([(name, tensor.detach()) for name, tensor in parts.policy.named_parameters()])
     record = Recorder(gradients=False)
-    again = assembled(settings, parts.policy, parts.frozen, parts.engine, parts.task, parts.device, seam)
+    again = assembled(settings, parts.policy, parts.frozen, parts.engine, parts.task, parts.ranks, seam)
     train(short, again, Teller(-1), record, seam)
     step, largest = first.differs_from(record)
     return {"steps": short.steps, "same_bits": step is None, "first_difference": step, "largest": largest}
 
 
-def cost_of_value(parts: Parts) -> Optional[Dict[str, Any]]:
+def cost_of_value(parts: Parts, record: Recorder) -> Optional[Dict[str, Any]]:
     """What the value network holds in memory beside the policy; None without one."""
     if parts.value is None:
         return None
@@ -362,6 +372,6 @@ def cost_of_value(parts: Parts) -> Optional[Dict[str, Any]]:
         "parameters": sum(one.numel() for one in parts.value.parameters()),
         "state_bytes": state_bytes(parts.value, parts.optimizer),
         "policy_state_bytes": state_bytes(parts.policy, parts.optimizer),
-        "explained_variance_first": None,
-        "explained_variance_last": None,
+        "explained_variance_first": record.explained[0] if record.explained else None,
+        "explained_variance_last": record.explained[-1] if record.explained else None,
     }

@@ -25,6 +25,13 @@ def entropy_of(logits: torch.Tensor) -> torch.Tensor:
     return -(logp.exp() * logp).sum(-1)
 
 
+def spread_of_surprise(logits: torch.Tensor) -> torch.Tensor:
+    """Standard error of the mean of -log p over tokens that are drawn from these distributions: from them, not from the draw."""
+    logp = logits.detach().double().log_softmax(-1)
+    variance = (logp.exp() * logp.square()).sum(-1) - entropy_of(logits.double()).square()
+    return variance.clamp_min(0).sum().sqrt() / variance.numel()
+
+
 def not_finite(step: int, policy: torch.nn.Module, loss: torch.Tensor) -> List[str]:
     """Where NaN or Inf stands: the loss, weights, gradients; the first five."""
     found = [] if bool(torch.isfinite(loss)) else [f"step {step}: the loss"]
@@ -38,8 +45,28 @@ def not_finite(step: int, policy: torch.nn.Module, loss: torch.Tensor) -> List[s
 
 def sample_of(rewards: List[float], group: int) -> Dict[str, Any]:
     """Mean and variance over the groups' mean rewards: answers to one prompt are not independent of each other."""
+    if not rewards:
+        return {"mean": None, "variance": None, "count": 0}
     means = torch.tensor(rewards, dtype=torch.float64).view(-1, group).mean(1)
     return {"mean": float(means.mean()), "variance": float(means.var()), "count": len(means)}
+
+
+def about(settings: Settings, policy: torch.nn.Module, task: Any) -> Dict[str, Any]:  # noqa: ANN401 - see task.py
+    """What the document says of the run itself: settings, device, model."""
+    device = torch.device(settings.device)
+    on_gpu = device.type == "cuda"
+    names = [name for name, _ in policy.named_parameters()]
+    return {
+        "schema_version": 1,
+        "asked": {key: value for key, value in settings._asdict().items() if key != "scratch"},
+        "device_name": torch.cuda.get_device_name(device) if on_gpu else "cpu",
+        "compute_capability": ".".join(map(str, torch.cuda.get_device_capability(device))) if on_gpu else None,
+        "cuda": torch.version.cuda,
+        "model_kind": type(policy).__name__,
+        "parameters": sum(tensor.numel() for tensor in policy.parameters()),
+        "layers": len({name.split(".layers.")[1].split(".")[0] for name in names if ".layers." in name}),
+        "vocabulary": task.vocabulary,
+    }
 
 
 class Memory:
@@ -89,6 +116,8 @@ class Recorder:
         self.gradients: List[Dict[str, Any]] = []
         self.not_finite: List[str] = []
         self.ended_by: Optional[str] = None
+        self.explained: List[float] = []
+        """Share of the returns' variance that the value network explains, a step a value."""
         self._first: Dict[str, Any] = {}
 
     def gradient(self, step: int, inner: int, checked: Checked) -> None:
@@ -108,18 +137,22 @@ class Recorder:
         """What the first inner step had in its loss, before the weights moved."""
         logps, entropy = logps.detach(), entropy_of(logits)
         gap = (logps - engine_logps).abs()
-        excess = (-logps - entropy).flatten()
         self._first = {
             "ratio_deviation": number((ratio.detach() - 1).abs().max()),
             "gradient_norm": number(norm),
             "loss": number(loss.detach()),
             "entropy": number(entropy.mean()),
             "surprise": number(-logps.mean()),
-            "surprise_error": number(excess.std()) / len(excess) ** 0.5,
+            "surprise_error": number(spread_of_surprise(logits)),
             "logp_gap_max": number(gap.max()),
             "logp_gap_mean": number(gap.mean()),
             "kl": number(kl.detach().mean()),
         }
+
+    def value_explains(self, values: torch.Tensor, returns: torch.Tensor) -> None:
+        """Note how much of the returns the value network had expected: 1 - Var(returns - values) / Var(returns)."""
+        whole = number(returns.var())
+        self.explained.append(1 - number((returns - values).var()) / whole if whole else 0.0)
 
     def step(
         self,

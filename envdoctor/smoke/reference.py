@@ -1,8 +1,8 @@
 """What the trainer's numbers are held against: the same quantities once more, in float64, written on their own.
 
 Nothing here is shared with ``grpo.py``: advantages from rewards that were read again, log-probabilities through ``logsumexp``,
-the loss answer by answer. The one thing taken over is the policy's module itself, copied and widened. Formulas: DeepSeekMath, section
-4.1 (arXiv 2402.03300); Dr. GRPO (arXiv 2503.20783); PPO (arXiv 1707.06347) with GAE (arXiv 1506.02438).
+the loss answer by answer. The one thing taken over is the policy's module itself, copied and widened. Formulas: DeepSeekMath,
+section 4.1 (arXiv 2402.03300); Dr. GRPO (arXiv 2503.20783); PPO (arXiv 1707.06347) with GAE (arXiv 1506.02438).
 """
 
 from __future__ import annotations
@@ -60,8 +60,9 @@ def advantages(settings: Settings, step_rewards: List[List[float]], values: Opti
         group = step_rewards[first : first + size]
         if settings.reward == "process":
             every = [reward for row in group for reward in row]
-            middle, spread = mean(every), deviation(every)
-            scaled = [[(reward - middle) / (spread + EPSILON) for reward in row] for row in group]
+            middle = mean(every)
+            spread = 1.0 if settings.loss == "dr_grpo" else deviation(every) + EPSILON
+            scaled = [[(reward - middle) / spread for reward in row] for row in group]
             told += [[sum(row[place:]) for place in range(len(row))] for row in scaled]
             continue
         outcomes = [mean(row) for row in group]
