@@ -141,7 +141,7 @@ MAY_IMPORT = {
     "engine": {"errors", "files", "wording", "engine"},
     "smoke": {"smoke"},
     "live": {"live"},
-    "workers": {"errors", "wording", "workers"},
+    "workers": {"errors", "probe", "wording", "workers"},
     "deep": {"deep", "errors", "facts", "leaf", "loaded", "probe", "views", "wording", "workers"},
     "proving": {
         "leaf",
