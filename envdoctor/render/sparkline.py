@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-~=+*#"
 """Eight marks that rise from the line, for encodings that have no blocks."""
+ASCII_COLUMN = ".:#"
+"""Three heights of one row of a curve."""
+WIDEST = 3
+"""A step is drawn at most so many columns wide."""
 NONE = "?"
 """A value that was not finite."""
 
@@ -51,3 +55,45 @@ def _mark(run: Sequence[float | None], marks: str, low: float, high: float) -> s
         return NONE
     share = 0.0 if high <= low else (value - low) / (high - low)
     return marks[min(len(marks) - 1, max(0, math.floor(share * len(marks))))]
+
+
+def curve(
+    values: Sequence[float | None],
+    width: int,
+    height: int,
+    *,
+    ascii: bool = False,  # noqa: A002
+    low: float = 0.0,
+    high: float = 1.0,
+) -> tuple[list[str], int]:
+    """The values as columns, ``height`` rows of at most ``width`` characters from the top, and the width they take.
+
+    A value that is none stands as "?" at the bottom. Fewer values than half of ``width`` are drawn wider.
+    """
+    marks = ASCII_COLUMN if ascii else BLOCKS
+    columns = [mean(run) for run in runs(values, width)]
+    wide = max(1, width // len(columns)) if columns else 1
+    wide = min(wide, WIDEST)
+    rows = []
+    for row in range(height - 1, -1, -1):
+        rows.append("".join(_cell(value, row, height, marks, low, high) * wide for value in columns))
+    return rows, wide * len(columns)
+
+
+def _cell(value: float | None, row: int, height: int, marks: str, low: float, high: float) -> str:
+    """What stands in one row of one column; the row counts from the bottom."""
+    if value is None:
+        return NONE if row == 0 else " "
+    share = 0.0 if high <= low else min(1.0, max(0.0, (value - low) / (high - low)))
+    # in marks: a column that is not empty shows at least the lowest one
+    filled = max(1, round(share * height * len(marks))) - row * len(marks)
+    return " " if filled <= 0 else marks[min(filled, len(marks)) - 1]
+
+
+def needs_ascii(encoding: str | None) -> bool:
+    """Whether an encoding cannot write the block characters (and the lines of the curve)."""
+    try:
+        (BLOCKS + "│└─").encode(encoding or "ascii")
+    except (LookupError, UnicodeEncodeError):
+        return True
+    return False
