@@ -1,4 +1,4 @@
-"""Known error texts and what they mean (data/signatures.toml): what a run printed, or a user pasted -> causes. Pure but for reading the data.
+"""Known error texts and what they mean (data/signatures.toml): what a run printed, or a user pasted -> causes.
 
 The text is a stranger's: it is cut to a length, read line by line, and only patterns without unbounded repeats are tried on it.
 """
@@ -29,6 +29,7 @@ WRAPPER, SYMPTOM, CAUSE = 0, 1, 2
 """Depths: the line says that something else failed; it has several causes; it is the cause."""
 
 _PLACE = re.compile(r"\{([a-z_]{1,40})\}")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _COLORS = re.compile(r"\x1b\[[0-9;]{0,20}m")
 NonEmptyText = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -146,6 +147,8 @@ def _checked(rows: tuple[Signature, ...]) -> tuple[_Compiled, ...]:
         strange = {name for text in texts for name in places(text)} - known
         if strange:
             raise ValueError(f"the texts of {row.id} name {', '.join(sorted(strange))}, which its pattern does not give")
+        if not all(source.where and _DAY.fullmatch(source.read) for source in row.sources):
+            raise ValueError(f"a source of {row.id} has no place or no day (2026-11-26)")
         found[row.id] = _Compiled(row, pattern)
     return tuple(found.values())
 
@@ -162,13 +165,13 @@ def recognise(text: str, path: str = FILE) -> tuple[Recognised, ...]:
     Raises:
         UserError: the table cannot be read.
     """
-    tail = text[-MAX_TEXT:]
+    tail = _COLORS.sub("", text[-MAX_TEXT:])
     waiting = [(place, one) for place, one in enumerate(_compiled(path)) if any(word in tail for word in one.signature.words)]
     if not waiting:
         return ()
     found: list[tuple[int, Recognised]] = []
     for number, raw in enumerate(tail.splitlines()):
-        line = _COLORS.sub("", raw[:MAX_LINE])
+        line = raw[:MAX_LINE]
         matched = set()
         for place, one in waiting:
             values = _values(one, line)

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 ASKED = (
-    "engine", "device", "seed", "loss", "reward", "model", "engine_dtype", "steps", "prompts", "group", "answer_tokens", "inner_steps",
-    "learning_rate", "clip", "kl_weight", "repeat_steps", "budget_s", "gpus",
+    "engine", "device", "seed", "loss", "reward", "model", "engine_dtype", "steps", "prompts", "group", "answer_tokens",
+    "inner_steps", "learning_rate", "clip", "kl_weight", "repeat_steps", "budget_s", "gpus",
 )  # fmt: skip
 STEP = (
-    "reward", "reward_error", "reward_spread", "advantage_sum", "entropy", "surprise", "surprise_error", "logp_gap_max", "logp_gap_mean",
-    "ratio_deviation", "clipped", "kl", "loss", "gradient_norm", "tokens", "rollout_s", "train_s", "push_s", "memory_bytes",
+    "reward", "reward_error", "reward_spread", "advantage_sum", "entropy", "surprise", "surprise_error",
+    "logp_gap_max", "logp_gap_mean", "ratio_deviation", "clipped", "kl", "loss", "gradient_norm", "tokens",
+    "rollout_s", "train_s", "push_s", "memory_bytes",
 )  # fmt: skip
 SAMPLE = ("mean", "variance", "count")
 GRADIENT = ("step", "inner", "relative_error", "cosine", "norm", "reference_norm", "clipped", "kl")
@@ -26,8 +27,8 @@ VALUE_NETWORK = (
     "parameters", "state_bytes", "policy_state_bytes", "explained_variance_first", "explained_variance_last",
 )  # fmt: skip
 PLAIN = (
-    "device_name", "compute_capability", "cuda", "model_kind", "parameters", "layers", "vocabulary", "greedy_before", "greedy_after",
-    "peak_bytes", "ended_by",
+    "device_name", "compute_capability", "cuda", "model_kind", "parameters", "layers", "vocabulary", "greedy_before",
+    "greedy_after", "peak_bytes", "ended_by",
 )  # fmt: skip
 
 

@@ -59,12 +59,10 @@ def setting(measured: Measured) -> Iterator[tuple[str, str]]:
     model = asked.model or "built on the spot, random weights"
     size = f"{plural(measured.layers, 'layer')}, {measured.parameters:,} parameters, {measured.vocabulary:,} tokens"
     yield "model", f"{measured.model_kind}, {model}; {size}"
-    yield (
-        "run",
-        f"{asked.loss} with {asked.reward} reward, seed {asked.seed}: {plural(len(measured.steps), 'step')} of {asked.prompts} prompts x "
-        f"{asked.group} answers x {plural(asked.answer_tokens, 'token')}, {plural(asked.inner_steps, 'update')} a step, learning rate "
-        f"{asked.learning_rate:g}, clip {asked.clip:g}, KL weight {asked.kl_weight:g}; engine in {asked.engine_dtype}",
-    )
+    batch = f"{asked.prompts} prompts x {asked.group} answers x {plural(asked.answer_tokens, 'token')}"
+    done = f"{plural(len(measured.steps), 'step')} of {batch}, {plural(asked.inner_steps, 'update')} a step"
+    rates = f"learning rate {asked.learning_rate:g}, clip {asked.clip:g}, KL weight {asked.kl_weight:g}"
+    yield "run", f"{asked.loss} with {asked.reward} reward, seed {asked.seed}: {done}, {rates}; engine in {asked.engine_dtype}"
     if measured.ended_by is not None:
         left = asked.steps - len(measured.steps)
         yield "ended by", f"{measured.ended_by} ({asked.budget_s:g} s): {plural(left, 'step')} of {asked.steps} left out"
@@ -108,11 +106,9 @@ def memory(measured: Measured) -> Iterator[tuple[str, str]]:
     if network is not None:
         more = network.state_bytes / network.policy_state_bytes if network.policy_state_bytes else math.nan
         share = f", {more * 100:.0f} % more than GRPO, which has none" if math.isfinite(more) else ""
-        yield (
-            "value network",
-            f"{network.parameters:,} parameters: {size(network.state_bytes)} of weights, gradients and optimizer state beside the "
-            f"policy's {size(network.policy_state_bytes)}{share}",
-        )
+        state = f"{size(network.state_bytes)} of weights, gradients and optimizer state"
+        text = f"{network.parameters:,} parameters: {state} beside the policy's {size(network.policy_state_bytes)}{share}"
+        yield "value network", text
 
 
 def size(count: float) -> str:

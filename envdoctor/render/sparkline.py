@@ -74,9 +74,7 @@ def curve(
     columns = [mean(run) for run in runs(values, width)]
     wide = max(1, width // len(columns)) if columns else 1
     wide = min(wide, WIDEST)
-    rows = []
-    for row in range(height - 1, -1, -1):
-        rows.append("".join(_cell(value, row, height, marks, low, high) * wide for value in columns))
+    rows = ["".join(_cell(value, row, height, marks, low, high) * wide for value in columns) for row in range(height - 1, -1, -1)]
     return rows, wide * len(columns)
 
 

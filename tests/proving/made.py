@@ -70,8 +70,12 @@ def measured(**more: Any) -> Measured:
         "greedy_before": 0.125,
         "greedy_after": 1.0,
         "gradients": (
-            GradientCheck(step=0, inner=0, relative_error=1.1e-6, cosine=1.0, norm=0.42, reference_norm=0.42, clipped=0.0, kl=0.0),
-            GradientCheck(step=3, inner=1, relative_error=1.4e-6, cosine=1.0, norm=0.31, reference_norm=0.31, clipped=0.14, kl=0.21),
+            GradientCheck(
+                step=0, inner=0, relative_error=1.1e-6, cosine=1.0, norm=0.42, reference_norm=0.42, clipped=0.0, kl=0.0
+            ),
+            GradientCheck(
+                step=3, inner=1, relative_error=1.4e-6, cosine=1.0, norm=0.31, reference_norm=0.31, clipped=0.14, kl=0.21
+            ),
         ),
         "moved": (
             LayerMoved(name="model.layers.0.self_attn.q_proj", change=0.21),
@@ -120,7 +124,9 @@ def proven() -> Proof:
 def stale() -> Proof:
     """A run whose engine kept its first weights, with a value network for PPO."""
     steps = tuple(
-        step(number, reward=0.11, logp_gap_max=2.4e-6 if number == 0 else 0.2 * number, logp_gap_mean=5e-7 if number == 0 else 0.1)
+        step(
+            number, reward=0.11, logp_gap_max=2.4e-6 if number == 0 else 0.2 * number, logp_gap_mean=5e-7 if number == 0 else 0.1
+        )
         for number in range(STEPS - 9)
     )
     broken = tuple(
@@ -186,7 +192,7 @@ def failure(**more: Any) -> Failure:
 
 
 def not_started() -> Proof:
-    """vLLM did not start: another process holds the GPU."""
+    """An engine that did not start: another process holds the GPU."""
     return Proof(
         engine="vllm",
         passed=False,
