@@ -157,6 +157,7 @@ MAY_IMPORT = {
         "matrix",
         "measured",
         "overlay",
+        "prescribe",
         "probe",
         "proving",
         "session",
@@ -166,7 +167,8 @@ MAY_IMPORT = {
         "wording",
         "workers",
     },
-    "signatures": {"errors", "files", "findings", "signatures", "wording"},
+    "signature_numbers": set(),
+    "signatures": {"errors", "files", "findings", "signature_numbers", "signatures", "wording"},
     "images": {
         "departures",
         "drift",
