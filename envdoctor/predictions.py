@@ -33,7 +33,7 @@ class Compared(NamedTuple):
     package: str
     """Normalized name of the distribution."""
     what: str
-    """What was tried: "vllm" (the import of the package), "vllm._C" or "torchvision/_C.so" (one compiled module)."""
+    """What was tried: "vllm" (the import of the package) or "vllm._C" (one compiled module)."""
     predicted: bool | None
     """Whether it was predicted to load; None where nothing was predicted."""
     why: str
@@ -51,15 +51,20 @@ def compared(facts: Facts) -> tuple[Compared, ...]:
 
 
 def tried_modules(facts: Facts, package: str) -> tuple[LinkedModule, ...]:
-    """The compiled modules of a package of which the linker says something; not those of which any one variant is enough."""
+    """The compiled modules of a package that can be imported by name and of which the linker says something.
+
+    Not those of which any one variant is enough, and not those that are opened by path: a package opens the one of them that
+    is for this processor, and another one may end the process.
+    """
     judged = facts.linking.modules
     if not isinstance(judged, Known):
         return ()
-    return tuple(one for one in judged.value if one.package == package and not one.optional and one.undecided is None)
+    mine = (one for one in judged.value if one.package == package and one.module is not None)
+    return tuple(one for one in mine if not one.optional and one.undecided is None)
 
 
 def name_of(module: LinkedModule) -> str:
-    """How a compiled module is called where it is tried: its import name, or its path where it is opened by path."""
+    """How a compiled module is called where it is tried: its import name."""
     return module.module or module.path
 
 
