@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import sys
 import time
 from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Optional, Tuple
 
@@ -65,7 +64,7 @@ def run(teller: Teller, bench: Bench, checks: List[Check]) -> None:
 
     The watch is a thread of C (faulthandler): it works while a call into the driver holds Python's lock.
     """
-    faulthandler.dump_traceback_later(BATTERY_S["cuda" if bench.on_gpu else "cpu"], exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(BATTERY_S["cuda" if bench.on_gpu else "cpu"], exit=True, file=2)
     broken = ""
     for name, check in checks:
         if broken:

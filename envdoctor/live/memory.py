@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, List
 
 from .battery import Measured, Skip
 
@@ -28,7 +28,7 @@ def allocation(bench: Bench) -> Measured:
     free = torch.cuda.mem_get_info()[0] if bench.on_gpu else CPU_BYTES
     wanted = int(free * SHARE) if bench.on_gpu else CPU_BYTES
     ramp = torch.arange(min(CHUNK, wanted) // 4, dtype=torch.int32, device=bench.device).mul_(GOLDEN)
-    chunks = []
+    chunks: List[Any] = []
     left = wanted - ramp.numel() * 4
     try:
         while left >= 4:  # noqa: PLR2004 - bytes of an int32
@@ -39,11 +39,12 @@ def allocation(bench: Bench) -> Measured:
             left -= chunk.numel() * 4
         bench.wait()
         bad = [number for number, chunk in enumerate(chunks, 1) if not reads_back(torch, chunk, ramp, number)]
-    except torch.OutOfMemoryError if hasattr(torch, "OutOfMemoryError") else RuntimeError as error:
+    except RuntimeError as error:
+        if "out of memory" not in str(error):
+            raise
         reached = sum(chunk.numel() * 4 for chunk in chunks) / GIB
-        raise RuntimeError(
-            f"out of memory after {reached:.2f} GiB of {wanted / GIB:.2f} GiB, with {free / GIB:.2f} GiB free"
-        ) from error
+        room = f"{reached:.2f} of {wanted / GIB:.2f} GiB, with {free / GIB:.2f} GiB free by the driver's word"
+        raise RuntimeError(f"out of memory after {room}") from error
     size = (wanted - left) / GIB
     del chunks
     if bench.on_gpu:

@@ -54,9 +54,9 @@ def copied(torch: Any, first: int, second: int) -> Any:  # noqa: ANN401
 
 
 def link(first: int, second: int) -> Optional[str]:
-    """nvlink or pcie, as NVML says of the two; None where pynvml is not in the target or NVML does not say."""
+    """Give "nvlink" or "pcie", as NVML says of the two; None where pynvml is not in the target or NVML does not say."""
     try:
-        import pynvml
+        import pynvml  # type: ignore[import-untyped]
 
         pynvml.nvmlInit()
         try:
