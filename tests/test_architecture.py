@@ -45,6 +45,7 @@ MAY_IMPORT = {
     "pins": {"facts", "findings", "views", "claims", "matrix", "requirements"},
     "architectures": {"facts", "linkage", "rows"},
     "links": {"facts", "linkage", "requirements", "views"},
+    "predictions": {"facts", "linkage", "links", "loaded", "views"},
     "takings": {"claims", "facts", "lifetimes", "linkage", "matrix", "requirements", "views"},
     "rules": {
         "demands",
@@ -65,6 +66,8 @@ MAY_IMPORT = {
         "architectures",
         "links",
         "linkage",
+        "loaded",
+        "predictions",
         "rules",
     },
     "manual": {"rules"},
@@ -121,6 +124,7 @@ MAY_IMPORT = {
         "leaf",
         "loaded",
         "measured",
+        "predictions",
         "proving",
     },
     "config": {"errors", "files", "wording"},
@@ -142,7 +146,7 @@ MAY_IMPORT = {
     "smoke": {"smoke"},
     "live": {"live"},
     "workers": {"errors", "probe", "wording", "workers"},
-    "deep": {"deep", "errors", "facts", "leaf", "loaded", "probe", "views", "wording", "workers"},
+    "deep": {"deep", "errors", "facts", "leaf", "linkage", "loaded", "predictions", "probe", "views", "wording", "workers"},
     "proving": {
         "leaf",
         "check",
