@@ -9,10 +9,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint types docs engine image-h100 real truth truth-linking truth-names kill network verify data locks bench fuzz clean
+.PHONY: help check test lint types docs smoke-cpu smoke-sabotage engine image-h100 real truth truth-linking truth-names kill network verify data locks bench fuzz clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -56,6 +56,20 @@ truth-names: $(READY) ## really import what pairs of releases take from each oth
 	mkdir -p docs/truth
 	$(BIN)/python -m tests.truth.names_truth --page docs/truth/$$(date -u +%F)-names.md
 
+smoke-cpu: $(READY) .venv-torch/.ready ## the smoke for real on this CPU, and every fault that it must name: torch, 1 GB of disk, 4 minutes
+	$(BIN)/envdoctor smoke .venv-torch --device cpu --no-certificate
+	ENVDOCTOR_TORCH_PYTHON=$(CURDIR)/.venv-torch/bin/python $(BIN)/python -m pytest -n auto -q -m torch
+
+smoke-sabotage: $(READY) .venv-torch/.ready ## put 30 faults into the smoke over 5 seeds, and run 30 healthy seeds: 10 minutes on two cores
+	mkdir -p docs/truth
+	ENVDOCTOR_TORCH_PYTHON=$(CURDIR)/.venv-torch/bin/python $(BIN)/python -m tests.sabotage.table --page docs/truth/$$(date -u +%F)-sabotage.md
+
+# the index's own build of torch for this machine: for a CPU, or a larger one with CUDA; not hashed, since they differ
+.venv-torch/.ready:
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	touch $@
+
 kill: $(READY) ## kill -9 repairs at 350 points in all their phases, and at 14 of an environment of 1.7 GB: 5 GB of disk, 15 minutes
 	mkdir -p docs/truth
 	$(BIN)/python -m tests.truth.kill_truth --real $${TMPDIR:-/tmp}/envdoctor-kill-real --page docs/truth/$$(date -u +%F)-kill.md
@@ -87,4 +101,4 @@ fuzz: .venv-fuzz/.ready ## 100,000 damaged ELF files and fat binaries through th
 	touch $@
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) .venv-fuzz .fuzz .engine .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-torch .venv-fuzz .fuzz .engine .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -16,7 +16,7 @@ from envdoctor.proving.proof import Invariant, State
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from envdoctor.measured import Measured
+    from envdoctor.measured import Measured, Sample
 
 MIB = 1 << 20
 LAST = 10
@@ -171,7 +171,7 @@ def sampler(measured: Measured) -> Iterator[Invariant]:
     ]
     value = None
     if len(over) == len(measured.steps):
-        error = math.sqrt(sum((spread * tokens) ** 2 for _, spread, tokens in over))
+        error = math.hypot(*(spread * tokens for _, spread, tokens in over))
         value = sum(excess * tokens for excess, _, tokens in over) / error if error else 0.0
     title = "sampled tokens are as surprising as the policy's entropy says (standard errors)"
     why = "The sampler does not draw from the policy: another temperature, top-p or top-k, a penalty, or a fixed seed."
@@ -249,11 +249,11 @@ def movement(measured: Measured) -> Iterator[Invariant]:
 def rise(measured: Measured) -> Iterator[Invariant]:
     """The reward rises against the same model untrained, and for the tiny model to where it always does."""
     before, after = measured.untrained, measured.trained
-    numbers = (before.mean, before.variance, after.mean, after.variance)
     value = None
-    if all(one is not None for one in numbers) and before.count and after.count:
-        error = math.sqrt((before.variance or 0) / before.count + (after.variance or 0) / after.count)
-        rise_by = (after.mean or 0) - (before.mean or 0)
+    errors = [standard_error(one) for one in (before, after)]
+    if before.mean is not None and after.mean is not None and None not in errors:
+        error = math.hypot(*(one for one in errors if one is not None))
+        rise_by = after.mean - before.mean
         value = rise_by / error if error else (math.inf if rise_by > 0 else 0.0)
     tail = [one.reward for one in measured.steps[-LAST:] if one.reward is not None]
     last = fmean(tail) if tail else 0.0
@@ -274,6 +274,13 @@ def rise(measured: Measured) -> Iterator[Invariant]:
     bound = f"at least {GREEDY_WANTED:g}" if tiny else f"above {shown(first)}"
     why = "What was sampled got better and the policy's best answer did not."
     yield made(measured, "greedy-improves", title, bound, why, greedy, holds=improved)
+
+
+def standard_error(sample: Sample) -> float | None:
+    """Of the mean; None of no values, or of a variance that is none."""
+    if sample.variance is None or sample.variance < 0 or sample.count < 1:
+        return None
+    return math.sqrt(sample.variance / sample.count)
 
 
 def shown(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Run smokes with a fault in them: ``python -m tests.sabotage.child '[["advantage sign", 0], ...]'``, one document a line.
+"""Run smokes with a fault in them: ``python -m tests.sabotage.child '[["advantage sign", {"seed": 0}], ...]'``, a line a run.
 
 Runs in a Python that has torch; knows nothing of the doctor, which judges what is printed. "" is the run without a fault.
 """
@@ -17,14 +17,18 @@ from .faults import FAULTS, Seam
 
 
 def main() -> None:
-    """Print {"fault", "seed", "measured"} for each pair of the argument."""
+    """Print the document of each run."""
     warnings.simplefilter("ignore")  # torch speaks of a NumPy that is not there
-    for name, seed in json.loads(sys.argv[1]):
+    for name, settings in json.loads(sys.argv[1]):
         seam = Seam(FAULTS[name]) if name else grpo.untouched
-        measured = grpo.run(Settings(seed=seed), Teller(-1), seam)
-        sys.stdout.write(json.dumps(finite({"fault": name, "seed": seed, "measured": measured})) + "\n")
+        sys.stdout.write(json.dumps(finite(grpo.run(Settings(**settings), Teller(-1), seam))) + "\n")
         sys.stdout.flush()
 
 
+def names() -> None:
+    """Print every fault: name, what it does, the invariant that must name it."""
+    sys.stdout.write(json.dumps([[name, fault.says, fault.names] for name, fault in FAULTS.items()]) + "\n")
+
+
 if __name__ == "__main__":
-    main()
+    main() if len(sys.argv) > 1 else names()
