@@ -30,6 +30,8 @@ TITLE, VALUE = 0.5, 0.22
 GAP = 2
 HEIGHT = 6
 """Rows of the curve."""
+MAX_CELL = 240
+"""Characters of a cell of the table."""
 MAX_EVIDENCE, MAX_FRAMES, MAX_SAID = 6, 8, 15
 
 
@@ -119,7 +121,7 @@ def _why(one: Invariant) -> str:
 def _row(mark: str, cells: tuple[str, ...], widths: tuple[int, ...], page: Page, style: str) -> Iterator[str]:
     """One row of the table; each cell is wrapped in its own column."""
     columns = [
-        textwrap.wrap(harmless(shortened(cell)), width, break_on_hyphens=False) or [""]
+        textwrap.wrap(harmless(cell[:MAX_CELL]), width, break_on_hyphens=False) or [""]
         for cell, width in zip(cells, widths, strict=True)
     ]
     for place in range(max(len(column) for column in columns)):

@@ -143,6 +143,8 @@ def test_the_command_parts_the_engine_from_the_rest_and_for_bare_the_kernels() -
     cause = broke("ratio-is-one", asked=asked(device="cpu", seed=4))
     assert cause.commands == (("envdoctor", "smoke", "--engine", "bare", "--device", "cpu", "--seed", "4"),)
     assert "vllm is at fault" in cause.says
+    hostile = broke("ratio-is-one", asked=asked(device="cpu; reboot"))
+    assert hostile.commands == (("envdoctor", "smoke", "--engine", "bare", "--seed", "0"),)
     bare = broke("ratio-is-one", asked=asked(engine="bare"))
     assert bare.commands == (("envdoctor", "check", "--deep"),)
     assert "at fault" not in bare.says
