@@ -30,6 +30,7 @@ TITLE, VALUE = 0.5, 0.22
 GAP = 2
 HEIGHT = 6
 """Rows of the curve."""
+MAX_LABEL = 24
 MAX_CELL = 240
 """Characters of a cell of the table."""
 MAX_EVIDENCE, MAX_FRAMES, MAX_SAID = 6, 8, 15
@@ -139,13 +140,14 @@ def _measured(measured: Measured, seconds: float, page: Page, *, ascii_only: boo
 
 
 def _rows(title: str, rows: Iterable[tuple[str, str]], page: Page) -> Iterator[str]:
-    listed = list(rows)
+    # some labels come from the target too
+    listed = [(harmless(label[:MAX_LABEL]), text) for label, text in rows]
     if not listed:
         return
     yield title
     column = max(len(label) for label, _ in listed) + 4
     for label, text in listed:
-        yield from _wrapped(text, page, f"  {harmless(shortened(label)):<{column - 2}}", " " * column)
+        yield from _wrapped(text, page, f"  {label:<{column - 2}}", " " * column)
 
 
 def _curve(measured: Measured, page: Page, *, ascii_only: bool) -> Iterator[str]:
