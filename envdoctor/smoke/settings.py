@@ -22,7 +22,7 @@ class Settings(NamedTuple):
     """Folder of a real model; None builds a tiny one on the spot."""
     engine_dtype: str = "float32"
     """Of the sampling engine's weights: float32 or bfloat16. The trainer keeps float32."""
-    steps: int = 40
+    steps: int = 50
     prompts: int = 8
     group: int = 16
     """Answers to each prompt (G of the paper)."""
