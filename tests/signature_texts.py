@@ -18,36 +18,36 @@ TEXTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "vllm-engine-core-crashed": ("(EngineCore_DP0 pid=815) ERROR 11-26 06:40:31 [core.py:708] EngineCore failed to start.", ()),
     "vllm-worker-failed": ("(EngineCore_DP0 pid=669) ERROR 11-17 00:53:02 [multiproc_executor.py:230] Worker proc VllmWorker-0 died unexpectedly, shutting down executor.", ()),
     "vllm-free-memory-below-utilization": (
-        "ValueError: Free memory on device cuda:1 (19.77/22.05 GiB) on startup is less than desired GPU memory utilization (0.9, 19.84 GiB). "
-        "Decrease GPU memory utilization or reduce GPU memory used by other processes.",
+        ("ValueError: Free memory on device cuda:1 (19.77/22.05 GiB) on startup is less than desired GPU memory utilization (0.9, 19.84 GiB). "
+        "Decrease GPU memory utilization or reduce GPU memory used by other processes."),
         ("19.84 GiB", "hold 2.28 GiB", "at most 0.89"),
     ),
     "vllm-no-memory-for-the-cache": (
-        "ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when initializing the engine "
-        "(this flag also controls CPU memory reservation on the CPU backend, despite its name).",
+        ("ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when initializing the engine "
+        "(this flag also controls CPU memory reservation on the CPU backend, despite its name)."),
         ("gpu_memory_utilization",),
     ),
     "vllm-cache-smaller-than-a-request": (
-        "ValueError: The model's max seq len (29000) is larger than the maximum number of tokens that can be stored in KV cache (23648). "
-        "Try increasing `gpu_memory_utilization` or decreasing `max_model_len` when initializing the engine.",
+        ("ValueError: The model's max seq len (29000) is larger than the maximum number of tokens that can be stored in KV cache (23648). "
+        "Try increasing `gpu_memory_utilization` or decreasing `max_model_len` when initializing the engine."),
         ("29000", "at most 23648"),
     ),
     "vllm-cache-memory-below-a-request": (
-        "ValueError: To serve at least one request with the model's max seq len (32768), (4.0 GiB KV cache is needed, which is larger than "
-        "the available KV cache memory (1.5 GiB). Based on the available memory, the estimated maximum model length is 12288.",
+        ("ValueError: To serve at least one request with the model's max seq len (32768), (4.0 GiB KV cache is needed, which is larger than "
+        "the available KV cache memory (1.5 GiB). Based on the available memory, the estimated maximum model length is 12288."),
         ("4.0 GiB", "at most about 12288"),
     ),
     "vllm-memory-freed-while-profiling": (
-        "AssertionError: Error in memory profiling. Initial free memory 20.1 GiB, current free memory 24.6 GiB. This happens when other "
-        "processes sharing the same container release GPU memory while vLLM is profiling during initialization.",
+        ("AssertionError: Error in memory profiling. Initial free memory 20.1 GiB, current free memory 24.6 GiB. This happens when other "
+        "processes sharing the same container release GPU memory while vLLM is profiling during initialization."),
         ("from 20.1 to 24.6 GiB",),
     ),
     "vllm-no-device-type": ("RuntimeError: Failed to infer device type, please set the environment variable `VLLM_LOGGING_LEVEL=DEBUG` to turn on verbose logging to help debug the issue.", ("pynvml",)),
-    "vllm-head-size": ('RuntimeError: Unsupported CPU attention configuration: head_dim=16', ("multiple of 32",)),
+    "vllm-head-size": ("RuntimeError: Unsupported CPU attention configuration: head_dim=16", ("multiple of 32",)),
     "vllm-no-attention-backend": ("ValueError: No valid attention backend found for cuda with AttentionSelectorConfig(head_size=72, dtype=torch.float16). Reasons: {FLASH_ATTN: [head_size not supported]}.", ()),
     "vllm-bfloat16-on-an-old-gpu": (
-        "ValueError: Bfloat16 is only supported on GPUs with compute capability of at least 8.0. Your Tesla T4 GPU has compute capability 7.5. "
-        "You can use float16 instead by explicitly setting the `dtype` flag in CLI, for example: --dtype=half.",
+        ("ValueError: Bfloat16 is only supported on GPUs with compute capability of at least 8.0. Your Tesla T4 GPU has compute capability 7.5. "
+        "You can use float16 instead by explicitly setting the `dtype` flag in CLI, for example: --dtype=half."),
         ("Tesla T4 has no bfloat16", "has 7.5."),
     ),
     "flashinfer-needs-nvcc": ("RuntimeError: Could not find nvcc and default cuda_home='/usr/local/cuda' doesn't exist", ("VLLM_USE_FLASHINFER_SAMPLER=0",)),
@@ -70,14 +70,14 @@ TEXTS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("9.3 GiB", "expandable_segments:True"),
     ),
     "cuda-out-of-memory": (
-        "torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 3.00 GiB. GPU 0 has a total capacty of 23.65 GiB of which 1.66 GiB "
+        ("torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 3.00 GiB. GPU 0 has a total capacty of 23.65 GiB of which 1.66 GiB "
         "is free. Including non-PyTorch memory, this process has 20.81 GiB memory in use. Of the allocated memory 20.09 GiB is allocated by "
-        "PyTorch, and 0.30 GiB is reserved by PyTorch but unallocated. ",
+        "PyTorch, and 0.30 GiB is reserved by PyTorch but unallocated. "),
         ("1.3 GiB too few", "at least 1.3 GiB", "holds 20.8 GiB"),
     ),
     "cuda-out-of-memory-old-text": (
-        "RuntimeError: CUDA out of memory. Tried to allocate 2.00 MiB (GPU 0; 6.00 GiB total capacity; 4.88 GiB already allocated; 0 bytes free; "
-        "4.96 GiB reserved in total by PyTorch)",
+        ("RuntimeError: CUDA out of memory. Tried to allocate 2.00 MiB (GPU 0; 6.00 GiB total capacity; 4.88 GiB already allocated; 0 bytes free; "
+        "4.96 GiB reserved in total by PyTorch)"),
         ("2.0 MiB too few", "4.88 GiB"),
     ),
     "cuda-out-of-memory-bare": ("RuntimeError: CUDA error: out of memory", ()),
@@ -110,8 +110,8 @@ TEXTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "libtorch-missing": ("OSError: libtorch_cuda.so: cannot open shared object file: No such file or directory", ("libtorch_cuda.so",)),
     "torchvision-of-another-torch": ("RuntimeError: operator torchvision::nms does not exist", ("nms",)),
     "transformers-could-not-import": (
-        "ModuleNotFoundError: Could not import module 'Qwen2ForCausalLM'. Are this object's requirements defined correctly? Set the logging "
-        "verbosity to DEBUG for the original import error.",
+        ("ModuleNotFoundError: Could not import module 'Qwen2ForCausalLM'. Are this object's requirements defined correctly? Set the logging "
+        "verbosity to DEBUG for the original import error."),
         ("Qwen2ForCausalLM",),
     ),
     "cannot-import-name": (
@@ -134,8 +134,8 @@ TEXTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "nccl-shared-memory-too-small": ("misc/shmutils.cc:72 NCCL WARN Error: failed to extend /dev/shm/nccl-UbzKZ9 to 9637892 bytes", ("--shm-size",)),
     "nccl-no-interface": ("bootstrap.cc:45 NCCL WARN Bootstrap : no socket interface found", ("NCCL_SOCKET_IFNAME",)),
     "nccl-watchdog": (
-        "[rank0]:[E321 02:07:08.408271257 ProcessGroupNCCL.cpp:607] [Rank 0] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=1580, "
-        "OpType=ALLREDUCE, NumelIn=466119168, NumelOut=466119168, Timeout(ms)=600000) ran for 600060 milliseconds before timing out.",
+        ("[rank0]:[E321 02:07:08.408271257 ProcessGroupNCCL.cpp:607] [Rank 0] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=1580, "
+        "OpType=ALLREDUCE, NumelIn=466119168, NumelOut=466119168, Timeout(ms)=600000) ran for 600060 milliseconds before timing out."),
         ("Rank 0 waited 600 s in ALLREDUCE",),
     ),
     "nccl-remote-error": ("ncclRemoteError: A call failed possibly due to a network error or a remote process exiting prematurely.", ()),
@@ -145,12 +145,12 @@ TEXTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "port-taken": ("torch.distributed.DistNetworkError: The server socket has failed to listen on any local network address. port: 29500, useIpv6: false, code: -98, name: EADDRINUSE, message: address already in use", ("MASTER_PORT",)),
     "elastic-child-failed": ("torch.distributed.elastic.multiprocessing.errors.ChildFailedError:", ()),
     "no-c-compiler": ("RuntimeError: Failed to find C compiler. Please specify via CC environment variable or set triton.knobs.build.impl.", ("build-essential",)),
-    "no-python-headers": ("/tmp/tmps1rkq3y3/main.c:5:10: fatal error: Python.h: No such file or directory", ("python3-dev",)),
+    "no-python-headers": ("main.c:5:10: fatal error: Python.h: No such file or directory", ("python3-dev",)),
     "linker-finds-no-libcuda": ("/usr/bin/ld: cannot find -lcuda: No such file or directory", ("TRITON_LIBCUDA_PATH",)),
     "ptxas-too-old": ("ptxas fatal   : Value 'sm_121a' is not defined for option 'gpu-name'", ("sm_121a",)),
     "no-triton": ("torch._inductor.exc.TritonMissing: Cannot find a working triton installation. Either the package is not installed or it is too old.", ()),
     "dataloader-shared-memory": ("ERROR: Unexpected bus error encountered in worker. This might be caused by insufficient shared memory (shm).", ("--shm-size",)),
-    "bus-error": ("killed by SIGBUS", ("/dev/shm",)),
+    "bus-error": ("killed by SIGBUS", ("df -h",)),
     "illegal-instruction": ("Illegal instruction (core dumped)", ("AVX512",)),
     "killed-for-memory": ("ERROR:torch.distributed.elastic.multiprocessing.api:failed (exitcode: -9) local_rank: 0 (pid: 178) of binary: /opt/venv/bin/python", ("dmesg",)),
     "host-memory-full": ("RuntimeError: [enforce fail at alloc_cpu.cpp:75] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 132426121216 bytes. Error code 12 (Cannot allocate memory)", ("123.3 GiB",)),

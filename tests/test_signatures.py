@@ -147,8 +147,8 @@ def test_what_a_line_says_is_harmless_in_a_command_and_on_a_page() -> None:
     (one,) = recognise(line)
     assert "\x1b" not in told(one)
     assert "\u202e" not in told(one)
-    (other,) = recognise("ptxas fatal   : Value 'sm_1' is not defined for option 'gpu-name'")
-    assert other.title.endswith("sm_1")
+    (other,) = recognise("ptxas fatal   : Value 'sm_12' is not defined for option 'gpu-name'")
+    assert other.title.endswith("sm_12")
 
 
 def test_a_value_that_the_line_does_not_say_is_said_to_be_so() -> None:

@@ -6,6 +6,7 @@ beside the trainer, then with the loss and its gradient, then with the update; t
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.findings import Evidence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from envdoctor.proving.proof import Invariant
 
 MAX_EVIDENCE = 6
+_DEVICE = re.compile(r"cpu|cuda(?::\d{1,3})?")
 WRONG_GRADIENT = 0.01
 """A relative error above it is no rounding: healthy ones are near 1e-6, the smallest of a fault was .52."""
 SURPRISED = 4.0
@@ -65,7 +67,9 @@ def of_broken(invariants: Sequence[Invariant], measured: Measured) -> Cause | No
 def _cause(says: Says, evidence: list[Evidence], measured: Measured) -> Cause:
     """With a command that parts the stack: the same run without the engine, or the kernels alone."""
     asked = measured.asked
-    bare = ("envdoctor", "smoke", "--engine", "bare", "--device", asked.device, "--seed", str(asked.seed))
+    # the document comes from a target: only a device that is one goes into a command
+    device = ("--device", asked.device) if _DEVICE.fullmatch(asked.device) else ()
+    bare = ("envdoctor", "smoke", "--engine", "bare", *device, "--seed", str(asked.seed))
     apart = ("envdoctor", "check", "--deep") if asked.engine == "bare" else bare
     more = (
         " The command tries the kernels on their own."

@@ -130,7 +130,7 @@ def _of_rule(
         says=f"No single command mends this; envdoctor explain {root.code} says what can be done."
         if remedy is None
         else remedy.says,
-        commands=(("envdoctor", "explain", root.code),) if remedy is None else remedy.commands,
+        commands=(remedy.commands if remedy is not None else ()) or (("envdoctor", "explain", root.code),),
         code=root.code,
         signature=known[0].signature.id if known else None,
         sources=root.sources,

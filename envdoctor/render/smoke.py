@@ -30,6 +30,9 @@ TITLE, VALUE = 0.5, 0.22
 GAP = 2
 HEIGHT = 6
 """Rows of the curve."""
+MAX_LABEL = 24
+MAX_CELL = 240
+"""Characters of a cell of the table."""
 MAX_EVIDENCE, MAX_FRAMES, MAX_SAID = 6, 8, 15
 
 
@@ -119,7 +122,7 @@ def _why(one: Invariant) -> str:
 def _row(mark: str, cells: tuple[str, ...], widths: tuple[int, ...], page: Page, style: str) -> Iterator[str]:
     """One row of the table; each cell is wrapped in its own column."""
     columns = [
-        textwrap.wrap(harmless(shortened(cell)), width, break_on_hyphens=False) or [""]
+        textwrap.wrap(harmless(cell[:MAX_CELL]), width, break_on_hyphens=False) or [""]
         for cell, width in zip(cells, widths, strict=True)
     ]
     for place in range(max(len(column) for column in columns)):
@@ -137,13 +140,14 @@ def _measured(measured: Measured, seconds: float, page: Page, *, ascii_only: boo
 
 
 def _rows(title: str, rows: Iterable[tuple[str, str]], page: Page) -> Iterator[str]:
-    listed = list(rows)
+    # some labels come from the target too
+    listed = [(harmless(label[:MAX_LABEL]), text) for label, text in rows]
     if not listed:
         return
     yield title
     column = max(len(label) for label, _ in listed) + 4
     for label, text in listed:
-        yield from _wrapped(text, page, f"  {harmless(shortened(label)):<{column - 2}}", " " * column)
+        yield from _wrapped(text, page, f"  {label:<{column - 2}}", " " * column)
 
 
 def _curve(measured: Measured, page: Page, *, ascii_only: bool) -> Iterator[str]:

@@ -15,6 +15,7 @@ from envdoctor import __version__
 from envdoctor.proving.proof import State
 from envdoctor.render import harmless, shell, shortened
 from envdoctor.render.smoke_words import STATES, counted, headline, in_order, memory, number, setting, times, verdict
+from envdoctor.render.sparkline import share
 from envdoctor.wording import brief
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _curve(title: str, values: Sequence[float | None], top: float | None = None)
             gaps.append(f"{x:.1f}")
             lines.append([])
         else:
-            lines[-1].append((f"{x:.1f}", f"{BOTTOM - (BOTTOM - TOP) * (value - low) / (high - low):.1f}"))
+            lines[-1].append((f"{x:.1f}", f"{BOTTOM - (BOTTOM - TOP) * share(value, low, high):.1f}"))
     points = [point for line in lines for point in line]
     return {
         "title": title,

@@ -53,8 +53,16 @@ def _mark(run: Sequence[float | None], marks: str, low: float, high: float) -> s
     value = mean(run)
     if value is None:
         return NONE
-    share = 0.0 if high <= low else (value - low) / (high - low)
-    return marks[min(len(marks) - 1, max(0, math.floor(share * len(marks))))]
+    return marks[min(len(marks) - 1, math.floor(share(value, low, high) * len(marks)))]
+
+
+def share(value: float, low: float, high: float) -> float:
+    """Where a value lies between two others, 0 to 1; what is outside counts as the nearer end."""
+    if high <= low:
+        return 0.0
+    # halved: the difference of two large numbers may be none
+    found = (value / 2 - low / 2) / (high / 2 - low / 2)
+    return 0.0 if math.isnan(found) else min(1.0, max(0.0, found))
 
 
 def curve(
@@ -82,9 +90,8 @@ def _cell(value: float | None, row: int, height: int, marks: str, low: float, hi
     """What stands in one row of one column; the row counts from the bottom."""
     if value is None:
         return NONE if row == 0 else " "
-    share = 0.0 if high <= low else min(1.0, max(0.0, (value - low) / (high - low)))
     # in marks: a column that is not empty shows at least the lowest one
-    filled = max(1, round(share * height * len(marks))) - row * len(marks)
+    filled = max(1, round(share(value, low, high) * height * len(marks))) - row * len(marks)
     return " " if filled <= 0 else marks[min(filled, len(marks)) - 1]
 
 

@@ -1,0 +1,180 @@
+"""Which broken invariant leads, and what it says: over the faults that the sabotage injects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from envdoctor.measured import GradientCheck, LayerMoved, Measured
+from envdoctor.proving.broken import TELLERS, of_broken
+from envdoctor.proving.proof import Cause, Invariant, State
+from tests.proving.made import INVARIANTS, asked, invariant, measured, stale, step
+
+
+def broke(*keys: str, **more: Any) -> Cause:
+    cause = of_broken(tuple(invariant(key, f"what {key} says", State.BROKEN, why="x") for key in keys), measured(**more))
+    assert cause is not None
+    return cause
+
+
+def gradient(number: int, **more: Any) -> GradientCheck:
+    values: dict[str, Any] = {
+        "relative_error": 1e-6,
+        "cosine": 1.0,
+        "norm": 0.4,
+        "reference_norm": 0.4,
+        "clipped": 0.0,
+        "kl": 0.0,
+    }
+    return GradientCheck(step=number, inner=0, **(values | more))
+
+
+@pytest.mark.parametrize("key", TELLERS)
+def test_every_invariant_says_what_is_broken_and_what_to_look_at(key: str) -> None:
+    cause = broke(key)
+    assert len(cause.title) <= 110
+    assert not cause.title.endswith(".")
+    assert cause.why.endswith(".")
+    assert cause.says.endswith(".")
+    assert cause.evidence[0].what == f"what {key} says"
+    assert cause.commands
+
+
+@pytest.mark.parametrize(
+    ("keys", "leads"),
+    [
+        (("reward-rises", "all-finite", "gradient-is-right"), "NaN or Inf"),
+        (("reward-rises", "gradient-is-right", "groups-differ"), "All answers to a prompt get the same reward"),
+        (("reward-rises", "gradient-is-right", "rewards-are-true"), "The loss has other rewards"),
+        (("gradient-is-right", "advantages-centred", "reward-rises"), "Advantages do not sum to zero"),
+        (("reward-rises", "engine-agrees-after-push"), "The engine does not have the trainer's weights after a push"),
+        (("engine-agrees-after-push", "engine-agrees", "reward-rises"), "Engine and trainer disagree"),
+        (("ratio-is-one", "reward-rises"), "The ratio is not 1"),
+        (("ratio-is-one", "engine-agrees", "gradient-is-right"), "The trainer does not give the same log-probabilities twice"),
+        (("every-layer-moves", "reward-rises", "greedy-improves"), "Some layers"),
+        (("greedy-improves", "reward-rises"), "The reward does not rise"),
+        (("memory-is-steady",), "Memory grows"),
+    ],
+)
+def test_the_cause_leads_and_not_its_consequence(keys: tuple[str, ...], leads: str) -> None:
+    assert broke(*keys).title.startswith(leads)
+
+
+def test_all_that_broke_is_evidence_the_leading_one_first() -> None:
+    cause = broke("reward-rises", "ratio-is-one")
+    assert [one.what for one in cause.evidence] == ["what ratio-is-one says", "what reward-rises says"]
+    assert cause.evidence[0].value == "1 (bound: at most 1)"
+
+
+def test_an_invariant_we_have_no_words_for_yet_speaks_for_itself() -> None:
+    cause = broke("something-new")
+    assert cause.title == "Broken: what something-new says"
+    assert broke("something-new", "reward-rises").title.startswith("The reward does not rise")
+
+
+def test_the_first_nan_is_named() -> None:
+    assert broke("all-finite", not_finite=("step 3: gradient of model.layers.1", "later")).title == (
+        "NaN or Inf: step 3: gradient of model.layers.1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("surprise", "says"),
+    [
+        (0.9, "more sharply than the policy: its temperature is below 1"),
+        (2.1, "shifted by one"),
+        (1.51, "disagree on the same tokens"),
+    ],
+)
+def test_the_surprise_parts_a_temperature_from_a_shift(surprise: float, says: str) -> None:
+    steps = (step(0, entropy=1.5, surprise=surprise, surprise_error=0.02),)
+    assert says in broke("engine-agrees", "sampler-follows-policy", steps=steps).title
+
+
+def test_a_sampler_that_only_cuts_is_named_by_its_direction() -> None:
+    steps = (step(0, surprise=None), step(1, entropy=1.5, surprise=1.0, surprise_error=0.02))
+    assert "samples more sharply than the policy" in broke("sampler-follows-policy", steps=steps).title
+    wide = (step(0, entropy=1.5, surprise=2.0, surprise_error=0.02),)
+    assert "samples more widely than the policy" in broke("sampler-follows-policy", steps=wide).title
+    assert "samples not as the policy" in broke("sampler-follows-policy", steps=()).title
+
+
+def test_stale_weights_are_told_from_the_step_on_at_which_they_show() -> None:
+    gaps = tuple(step(number, logp_gap_max=gap) for number, gap in enumerate((2e-6, 3e-6, 2.7, 3.1)))
+    assert broke("engine-agrees-after-push", steps=gaps).title.endswith("after a push, from step 2 on")
+    assert broke("engine-agrees-after-push", steps=()).title.endswith("after a push")
+    unknown = (step(0, logp_gap_max=None), step(1, logp_gap_max=None))
+    assert broke("engine-agrees-after-push", steps=unknown).title.endswith("after a push")
+
+
+@pytest.mark.parametrize(
+    ("checks", "says"),
+    [
+        ((gradient(0, relative_error=2.0, cosine=-1.0),), "at step 0, update 0 points the opposite way"),
+        ((gradient(0, relative_error=1.0, cosine=0.0, norm=0.0),), "is zero"),
+        ((gradient(0, relative_error=0.99, cosine=1.0, norm=0.004),), "0.01 times the length"),
+        (
+            (gradient(0), gradient(3, relative_error=0.6, cosine=0.8, clipped=0.1)),
+            "step 3, update 0 is wrong where the clip and the KL",
+        ),
+        ((gradient(0, relative_error=0.6, cosine=0.8),), "points another way than it must"),
+        ((gradient(0, relative_error=None, cosine=None),), "points another way than it must"),
+        ((gradient(0, relative_error=0.002),), "is not that of a float64 reference"),
+    ],
+)
+def test_a_wrong_gradient_is_described_by_length_and_direction(checks: tuple[GradientCheck, ...], says: str) -> None:
+    assert says in broke("gradient-is-right", gradients=checks).title
+
+
+def test_no_layer_and_some_layers_are_told_apart() -> None:
+    still = tuple(LayerMoved(name=f"layer {number}", change=0.0) for number in range(5))
+    moving = LayerMoved(name="head", change=0.2)
+    assert broke("every-layer-moves", moved=still).title == "No layer moves"
+    assert (
+        broke("every-layer-moves", moved=(*still, moving)).title
+        == "Some layers do not move: layer 0, layer 1, layer 2 and 2 more"
+    )
+    assert broke("every-layer-moves", moved=(moving,)).title == "Some layers hardly move"
+
+
+def test_the_command_parts_the_engine_from_the_rest_and_for_bare_the_kernels() -> None:
+    cause = broke("ratio-is-one", asked=asked(device="cpu", seed=4))
+    assert cause.commands == (("envdoctor", "smoke", "--engine", "bare", "--device", "cpu", "--seed", "4"),)
+    assert "vllm is at fault" in cause.says
+    hostile = broke("ratio-is-one", asked=asked(device="cpu; reboot"))
+    assert hostile.commands == (("envdoctor", "smoke", "--engine", "bare", "--seed", "0"),)
+    bare = broke("ratio-is-one", asked=asked(engine="bare"))
+    assert bare.commands == (("envdoctor", "check", "--deep"),)
+    assert "at fault" not in bare.says
+
+
+def test_without_a_broken_one_a_required_one_that_was_not_measured_leads() -> None:
+    missing = invariant(
+        "gradient-is-right", "the gradient is right", State.UNMEASURED, why="the model is too large", required=True
+    )
+    cause = of_broken((*INVARIANTS, missing), measured())
+    assert cause is not None
+    assert cause.title == "Not measured: the gradient is right"
+    assert "the model is too large" in cause.why
+
+
+def test_where_all_held_or_what_is_missing_is_not_needed_there_is_no_cause() -> None:
+    assert of_broken(INVARIANTS, measured()) is None
+    assert of_broken((), measured()) is None
+
+
+def test_a_whole_run_with_an_engine_that_kept_its_weights() -> None:
+    proof = stale()
+    assert isinstance(proof.measured, Measured)
+    cause = of_broken(proof.invariants, proof.measured)
+    assert cause is not None
+    assert cause.title == "The engine does not have the trainer's weights after a push, from step 1 on"
+
+
+def test_the_document_of_a_made_run_is_one_that_a_worker_could_have_sent() -> None:
+    from envdoctor.measured import decode  # noqa: PLC0415 - here it is the subject
+
+    assert decode(msgspec.json.encode(measured())) == measured()
+    assert all(isinstance(one, Invariant) for one in INVARIANTS)
