@@ -47,6 +47,8 @@ class Step(Part, frozen=True):
     """Mean over the groups of the rewards' standard deviation."""
     advantage_sum: float | None
     """Largest absolute sum of advantages over the answers to one prompt; None for losses that do not centre them."""
+    advantage_error: float | None
+    """Largest difference between an advantage the loss had and the one made of the rewards read a second time, in float64."""
     entropy: float | None
     """Mean entropy of the policy's next-token distribution over the sampled positions."""
     surprise: float | None
@@ -124,8 +126,9 @@ class ValueNetwork(Part, frozen=True):
     """Its parameters, gradients and optimizer state."""
     policy_state_bytes: int
     """The same of the policy."""
-    explained_variance_first: float | None
-    explained_variance_last: float | None
+    error_first: float | None
+    error_last: float | None
+    """Root mean square of return minus expected value, over the first and the last five steps."""
 
 
 class Rank(Part, frozen=True):
@@ -161,6 +164,8 @@ class Measured(Part, frozen=True):
     greedy_after: float | None
     """Mean reward of the held-out prompts' greedy answers."""
     gradients: tuple[GradientCheck, ...]
+    update_error: float | None
+    """||way - way64|| / ||way64|| of all weights in the first update, way64 being AdamW's on the clipped gradient in float64."""
     moved: tuple[LayerMoved, ...]
     not_finite: tuple[str, ...]
     """Where NaN or Inf was first seen: "step 3: gradient of model.layers.1.mlp.up_proj.weight"."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optiona
 import torch
 
 from . import reference
-from .measuring import Memory, Recorder, about, forget, not_finite, sample_of, state_bytes
+from .measuring import Memory, Recorder, about, forget, mean, not_finite, sample_of, state_bytes
 from .model import Llama, Shape
 from .parallel import join
 from .task import Echo
@@ -47,6 +47,8 @@ class Parts(NamedTuple):
     policy: torch.nn.Module
     frozen: torch.nn.Module
     """The policy as it was before training: the reference of the KL."""
+    origin: torch.nn.Module
+    """The same in float64, taken on its own: what gradients are checked against."""
     value: Optional[torch.nn.Module]
     optimizer: torch.optim.Optimizer
     engine: Any
@@ -55,11 +57,11 @@ class Parts(NamedTuple):
     """The processes that train together, see ``parallel.py``."""
 
 
-def train(  # noqa: PLR0915 - one batch reads top to bottom
+def train(  # noqa: C901, PLR0915 - one batch reads top to bottom
     settings: Settings, parts: Parts, teller: Teller, record: Recorder, seam: Seam = untouched
 ) -> None:
     """Run the batches and record them. Ends early at the budget, or where something is not finite."""
-    policy, frozen, value, optimizer, engine, task, ranks = parts
+    policy, frozen, origin, value, optimizer, engine, task, ranks = parts
     device, seed = torch.device(settings.device), ranks.own_seed(settings.seed)
     dice = torch.Generator().manual_seed(1000 + seed)
     memory = Memory(device)
@@ -91,10 +93,11 @@ def train(  # noqa: PLR0915 - one batch reads top to bottom
             advantages = group_advantages(settings, grouped).reshape(step_rewards.shape)
         else:
             advantages, returns = estimated_advantages(settings, grouped.reshape(step_rewards.shape), values)
-            record.value_explains(values, returns)
+            record.value_missed(values, returns)
         advantages = seam("advantages", advantages, step=step)
 
         # ---- learn: mu updates on the same batch
+        told = reference.advantages(settings, step_rewards_again(task, rows, answers), as_float64(values))
         checked = step in CHECKED_STEPS and record.wants_gradients
         before = reference.widened(policy) if checked else None
         for inner in range(settings.inner_steps):
@@ -111,30 +114,32 @@ def train(  # noqa: PLR0915 - one batch reads top to bottom
             whole.backward()
             seam("gradients", policy, step=step, inner=inner)
             if checked:
-                told = reference.advantages(settings, step_rewards_again(task, rows, answers), as_float64(values))
-                exact = reference.gradient(
-                    settings, reference.widened(policy), before, reference.widened(frozen), rows, answers, told
-                )
+                exact = reference.gradient(settings, reference.widened(policy), before, origin, rows, answers, told)
                 record.gradient(step, inner, reference.compared([one.grad for one in policy.parameters()], exact))
+            record.not_finite = not_finite(step, policy, loss)
+            if record.not_finite:
+                return
             ranks.average_gradients(policy)
             if value is not None:
                 ranks.average_gradients(value)
             norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), MAX_GRADIENT_NORM)
             if inner == 0:
                 record.first_inner(ratio, norm, loss, logits, logps, engine_logps, k3(logps, frozen_logps))
-            lost = not_finite(step, policy, loss)
-            if lost:
-                record.not_finite = lost
-                return
+            way = reference.first_update(settings, policy) if step == inner == 0 else None
             seam("update", optimizer, step=step, policy=policy)
             optimizer.step()
+            if way is not None:
+                record.update_error = reference.update_error(policy, origin, way)
+        record.not_finite = not_finite(step, policy, loss)
+        if record.not_finite:
+            return
         trained_at = time.perf_counter()
 
         # ---- give the engine the new weights
         engine.push(seam("weights", [(name, tensor.detach()) for name, tensor in policy.named_parameters()], step=step))
         memory.settle()
         seconds = (sampled_at - clock, trained_at - sampled_at, time.perf_counter() - trained_at)
-        record.step(settings, step_rewards, verified, advantages, ratio, memory.now(), seconds)
+        record.step(settings, step_rewards, verified, (advantages, told), ratio, memory.now(), seconds)
         teller.tell("step", step=step + 1, of=settings.steps, reward=ranks.mean(float(rewards.mean())))
         if ranks.agree(time.monotonic() - started > settings.budget_s) and step + 1 < settings.steps:
             record.ended_by = "budget"
@@ -281,6 +286,7 @@ def smoke(settings: Settings, teller: Teller, ranks: Any, seam: Seam) -> Dict[st
         "greedy_before": greedy_before,
         "greedy_after": greedy_after,
         "gradients": record.gradients,
+        "update_error": record.update_error,
         "moved": [{"name": name, "change": float((finished[name] - start[name]).norm() / start[name].norm())} for name in start],
         "not_finite": record.not_finite,
         "repeat": repeat,
@@ -338,7 +344,7 @@ def assembled(
     learnt = [*policy.parameters(), *(value.parameters() if value is not None else ())]
     rate = seam("learning rate", settings.learning_rate)
     optimizer = torch.optim.AdamW(learnt, lr=rate, betas=BETAS, weight_decay=0.0)
-    return Parts(policy, frozen, value, optimizer, engine, task, ranks)
+    return Parts(policy, frozen, reference.widened(policy), value, optimizer, engine, task, ranks)
 
 
 def rewards_of(settings: Settings, engine: Any, task: Any, prompts: torch.Tensor) -> Any:  # noqa: ANN401 - (rewards, mean greedy)
@@ -372,6 +378,6 @@ def cost_of_value(parts: Parts, record: Recorder) -> Optional[Dict[str, Any]]:
         "parameters": sum(one.numel() for one in parts.value.parameters()),
         "state_bytes": state_bytes(parts.value, parts.optimizer),
         "policy_state_bytes": state_bytes(parts.policy, parts.optimizer),
-        "explained_variance_first": record.explained[0] if record.explained else None,
-        "explained_variance_last": record.explained[-1] if record.explained else None,
+        "error_first": mean(record.value_errors[:5]),
+        "error_last": mean(record.value_errors[-5:]),
     }

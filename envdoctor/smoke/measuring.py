@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from .reference import Checked
     from .settings import Settings
 
-Number = Optional[float]
-
 
 def number(value: Any) -> float:  # noqa: ANN401 - a tensor of one element, or a number
     """A plain number."""
     return float(value)
+
+
+def mean(values: List[float]) -> Optional[float]:
+    """Arithmetic mean; None of nothing."""
+    return sum(values) / len(values) if values else None
 
 
 def entropy_of(logits: torch.Tensor) -> torch.Tensor:
@@ -115,9 +118,10 @@ class Recorder:
         self.steps: List[Dict[str, Any]] = []
         self.gradients: List[Dict[str, Any]] = []
         self.not_finite: List[str] = []
+        self.update_error: Optional[float] = None
         self.ended_by: Optional[str] = None
-        self.explained: List[float] = []
-        """Share of the returns' variance that the value network explains, a step a value."""
+        self.value_errors: List[float] = []
+        """Root mean square of return minus expected value, a step a value."""
         self._first: Dict[str, Any] = {}
 
     def gradient(self, step: int, inner: int, checked: Checked) -> None:
@@ -149,26 +153,28 @@ class Recorder:
             "kl": number(kl.detach().mean()),
         }
 
-    def value_explains(self, values: torch.Tensor, returns: torch.Tensor) -> None:
-        """Note how much of the returns the value network had expected: 1 - Var(returns - values) / Var(returns)."""
-        whole = number(returns.var())
-        self.explained.append(1 - number((returns - values).var()) / whole if whole else 0.0)
+    def value_missed(self, values: torch.Tensor, returns: torch.Tensor) -> None:
+        """Note how far the value network was from the returns, before it learnt from them."""
+        self.value_errors.append(number((returns - values).square().mean().sqrt()))
 
     def step(
         self,
         settings: Settings,
         step_rewards: torch.Tensor,
         verified: List[float],
-        advantages: torch.Tensor,
+        advantages: Tuple[torch.Tensor, List[List[float]]],
         ratio: torch.Tensor,
         memory_bytes: Optional[int],
         seconds: Tuple[float, float, float],
     ) -> None:
-        """Close the step. ``advantages`` has a row an answer, the answers to a prompt one after the other."""
+        """Close the step. ``advantages``: those of the loss and those of the reference, a row an answer, a prompt's together."""
+        used, told = advantages[0], torch.tensor(advantages[1], dtype=torch.float64, device=advantages[0].device)
+        if settings.loss == "ppo":
+            told = (told - told.mean()) / (told.std() + 1e-4)
         rewards = step_rewards.mean(1)
         again = torch.tensor(verified, dtype=rewards.dtype, device=rewards.device)
         # of process rewards only the first token's advantage, which sums the whole answer, is centred
-        sums = advantages[:, 0].view(settings.prompts, settings.group).double().sum(1)
+        sums = used[:, 0].view(settings.prompts, settings.group).double().sum(1)
         rollout_s, train_s, push_s = seconds
         self.steps.append(
             {
@@ -177,6 +183,7 @@ class Recorder:
                 "reward_error": number((rewards - again).abs().max()),
                 "reward_spread": number(again.view(settings.prompts, settings.group).std(1).mean()),
                 "advantage_sum": None if settings.loss == "ppo" else number(sums.abs().max()),
+                "advantage_error": number((used - told).abs().max()),
                 "clipped": number(((ratio.detach() - 1).abs() > settings.clip).float().mean()),
                 "tokens": step_rewards.numel(),
                 "rollout_s": rollout_s,

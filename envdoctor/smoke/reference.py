@@ -138,6 +138,25 @@ def gradient(
     return list(made), float(torch.stack(outside).mean()), float(torch.stack(divergence).mean())
 
 
+def first_update(settings: Settings, policy: torch.nn.Module) -> List[torch.Tensor]:
+    """How far every weight goes in the first step of AdamW (arXiv 1711.05101), from the policy's clipped gradients.
+
+    Both moments are the gradient itself then, once their bias is taken away: -rate * g / (|g| + 1e-8), in float64.
+    """
+    told = []
+    for one in policy.parameters():
+        g = torch.zeros_like(one, dtype=torch.float64) if one.grad is None else one.grad.double()
+        told.append(-settings.learning_rate * g / (g.abs() + 1e-8))
+    return told
+
+
+def update_error(policy: torch.nn.Module, before: torch.nn.Module, expected: List[torch.Tensor]) -> float:
+    """||way - expected way|| / ||expected way|| of the policy's weights from those of ``before`` (float64)."""
+    ways = [one.detach().double() - was.detach() for one, was in zip(policy.parameters(), before.parameters())]
+    exact = torch.cat([one.flatten() for one in expected])
+    return float((torch.cat([one.flatten() for one in ways]) - exact).norm() / exact.norm())
+
+
 def compared(gradients: List[Optional[torch.Tensor]], reference: Any) -> Checked:  # noqa: ANN401 - see gradient
     """The trainer's gradients (None counts as zero) beside what :func:`gradient` gave."""
     made, clipped, kl = reference

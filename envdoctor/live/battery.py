@@ -1,0 +1,104 @@
+"""Checks one after the other: each is announced before it runs and told at once, so that a hang has a name."""
+
+from __future__ import annotations
+
+import faulthandler
+import time
+from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Optional, Tuple
+
+from .telling import one_line
+
+if TYPE_CHECKING:
+    from .telling import Teller
+
+BATTERY_S = {"cuda": 15, "cpu": 90}
+"""Seconds for all checks of one device once torch is imported.
+
+A GPU: its kernels take milliseconds; what takes long is CUDA's start (1-3 s) and one torch.compile (3-6 s). A CPU: its
+torch.compile runs a C++ compiler, 13 s on a slow core, and other work may run beside it.
+"""
+
+
+class Skip(Exception):  # noqa: N818 - it is no error
+    """A check cannot run on this device; says why."""
+
+
+class Measured(NamedTuple):
+    """What a check came to; without ``bound`` it passes when it does not raise."""
+
+    says: str
+    """What was compared with what."""
+    value: Optional[float] = None
+    bound: Optional[float] = None
+    unit: str = ""
+    wrong: bool = False
+    """The result is not what it must be."""
+
+
+class Bench(NamedTuple):
+    """What every check is given."""
+
+    torch: Any
+    device: str
+    """cuda:0 or cpu."""
+    capability: Tuple[int, int]
+    """Compute capability; (0, 0) for a CPU."""
+    scratch: str
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the device is a GPU."""
+        return self.device != "cpu"
+
+    def wait(self) -> None:
+        """Until the device has done what it was asked."""
+        if self.on_gpu:
+            self.torch.cuda.synchronize(self.device)
+
+
+Check = Tuple[str, Callable[[Bench], Measured]]
+
+
+def run(teller: Teller, bench: Bench, checks: List[Check]) -> None:
+    """Run and tell every check. One that hangs ends the process, with a trace of where on standard error.
+
+    The watch is a thread of C (faulthandler): it works while a call into the driver holds Python's lock.
+    """
+    faulthandler.dump_traceback_later(BATTERY_S["cuda" if bench.on_gpu else "cpu"], exit=True, file=2)
+    broken = ""
+    for name, check in checks:
+        if broken:
+            tell(teller, name, "skipped", Measured(f"not tried: the device answers nothing since {broken} failed"), 0.0)
+            continue
+        teller.tell("phase", name=name)
+        began = time.monotonic()
+        try:
+            measured = check(bench)
+            bench.wait()
+        except Skip as why:
+            tell(teller, name, "skipped", Measured(str(why)), time.monotonic() - began)
+        except Exception as error:  # noqa: BLE001 - whatever a kernel raises is the result
+            tell(teller, name, "failed", Measured(one_line(error)), time.monotonic() - began)
+            broken = name if not alive(bench) else ""
+        else:
+            late = measured.value is not None and measured.bound is not None and not measured.value <= measured.bound
+            tell(teller, name, "wrong" if measured.wrong or late else "passed", measured, time.monotonic() - began)
+    faulthandler.cancel_dump_traceback_later()
+
+
+def alive(bench: Bench) -> bool:
+    """Whether the device still adds one and one: after an illegal access a CUDA context answers every call with that error."""
+    if not bench.on_gpu:
+        return True
+    try:
+        return float((bench.torch.ones(1, device=bench.device) + 1).item()) == 2.0  # noqa: PLR2004
+    except Exception:  # noqa: BLE001 - any error is the answer
+        return False
+
+
+def tell(teller: Teller, name: str, state: str, measured: Measured, seconds: float) -> None:
+    """One result."""
+    teller.tell(
+        "check", name=name, state=state, value=measured.value, bound=measured.bound, unit=measured.unit,
+        says=measured.says, seconds=round(seconds, 4),
+    )  # fmt: skip
