@@ -233,7 +233,7 @@ def join(settings: Settings, teller: Teller) -> Any:  # noqa: ANN401 - Alone or 
 
 @torch.no_grad()
 def weights_apart(policy: torch.nn.Module, device: str) -> List[Dict[str, Any]]:
-    """How far each rank's weights are from rank 0's, in the shape of Measured.ranks; every rank calls it, in the default group."""
+    """How far each rank's weights are from rank 0's, in the shape of Measured.ranks; all ranks of the default group call it."""
     largest = torch.zeros(1, dtype=torch.float64, device=device)
     for tensor in policy.parameters():
         first = tensor.detach().clone()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
 
 import torch
 
@@ -23,6 +23,8 @@ END = "<end>"
 DRAWS = 4096
 """So many prompts are drawn to see all that there are: at 1 in 24 the chance to miss one is below 1e-70."""
 WITHOUT_VLLM, WITH_VLLM = "trl", "trl+vllm"
+SEEN_BEFORE = "ENVDOCTOR_CUDA_VISIBLE_DEVICES"
+"""Keeps what CUDA_VISIBLE_DEVICES was before all GPUs but one were hidden from the trainer."""
 CONTEXT = 32
 """Tokens of a prompt and its answer that vLLM makes room for."""
 
@@ -35,7 +37,7 @@ class Mode(NamedTuple):
     why: str
 
 
-def quiet(scratch: str) -> None:
+def quiet(scratch: str, *, vllm_on_cpu: bool) -> None:
     """Everything that Hugging Face, vLLM and torch want to keep goes into the run's folder; nothing is asked of a network.
 
     Before the first import of any of them: they read these variables then.
@@ -64,6 +66,9 @@ def quiet(scratch: str) -> None:
             "VLLM_NO_USAGE_STATS": "1",
             "DO_NOT_TRACK": "1",
             "TOKENIZERS_PARALLELISM": "false",
+            # a server of ours is on this machine, whatever proxy is set
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
         }
     )
     # TRL reaches into the engine for its weights, which needs the engine in this process
@@ -71,18 +76,28 @@ def quiet(scratch: str) -> None:
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     # GiB; the default is half of the machine's memory
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    if vllm_on_cpu:
+        # With oneDNN's kernels vLLM keeps a packed copy of each weight and drops the weight: TRL's push then fails ("'Parameter'
+        # object has no attribute 'weight_loader'"). Held to AVX2, oneDNN has none for 16 bits, and vLLM takes torch's.
+        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 
-def only_device(device: str) -> None:
-    """Show one GPU to this process: the Trainer of transformers spreads a batch over all that it sees (DataParallel).
+def only_device(device: str) -> str:
+    """Show one GPU (or none) to this process: the Trainer of transformers spreads a batch over all that it sees (DataParallel).
 
-    Under torch.distributed.run each rank takes its own, and nothing is hidden. Before CUDA is first used.
+    Under torch.distributed.run each rank takes its own, and nothing is hidden. Before CUDA is first used. Gives the device as it
+    is called from now on.
     """
-    if not device.startswith("cuda") or "LOCAL_RANK" in os.environ:
-        return
+    if not device.startswith("cuda"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        return device
+    os.environ.setdefault(SEEN_BEFORE, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+    if "LOCAL_RANK" in os.environ:
+        return f"cuda:{os.environ['LOCAL_RANK']}"
     index = int(device.partition(":")[2] or "0")
-    seen = [one for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one]
-    os.environ["CUDA_VISIBLE_DEVICES"] = seen[index] if seen else str(index)
+    seen = [one for one in os.environ[SEEN_BEFORE].split(",") if one]
+    os.environ["CUDA_VISIBLE_DEVICES"] = seen[index] if len(seen) > index else str(index)
+    return "cuda:0"
 
 
 def mode_of(settings: Settings, fields: Dict[str, Any]) -> Mode:
@@ -121,19 +136,23 @@ def asked_for(settings: Settings, fields: Dict[str, Any]) -> Settings:
     if settings.model is not None:
         raise ValueError("--engine trl trains the tiny model only: leave --model out, or take --engine transformers or vllm")
     if settings.loss == "dr_grpo" and "scale_rewards" not in fields:
-        raise ValueError("this TRL always divides advantages by their spread (it has no scale_rewards): update trl to 0.16 or newer")
+        raise ValueError(
+            "this TRL always divides advantages by their spread (it has no scale_rewards): update trl to 0.16 or newer"
+        )
     # every batch must be of different prompts, and a pass over all of them must be whole batches
     there = len(all_prompts(Echo(settings.answer_tokens)))
     if there % settings.prompts:
         fitting = ", ".join(str(count) for count in range(2, there + 1) if there % count == 0)
-        raise ValueError(f"--prompts {settings.prompts} does not divide the {there} prompts that TRL is given: take one of {fitting}")
+        raise ValueError(
+            f"--prompts {settings.prompts} does not divide the {there} prompts that TRL is given: take one of {fitting}"
+        )
     return settings if "num_iterations" in fields else settings._replace(inner_steps=1)
 
 
-def all_prompts(task: Any) -> List[List[int]]:  # noqa: ANN401 - see task.py
+def all_prompts(task: Any) -> List[Tuple[int, ...]]:  # noqa: ANN401 - see task.py
     """Every prompt that is for training, as tokens; none of them is held out."""
     drawn = task.prompts(DRAWS, torch.Generator().manual_seed(0))
-    return sorted({tuple(row) for row in drawn.tolist()})  # type: ignore[arg-type]
+    return sorted({tuple(row) for row in drawn.tolist()})
 
 
 def dataset_rows(task: Any) -> List[Dict[str, str]]:  # noqa: ANN401 - see task.py
@@ -195,7 +214,7 @@ def arguments(settings: Settings, fields: Dict[str, Any], mode: Mode, server: Op
     """
     on_cpu = not settings.device.startswith("cuda")
     grouped = not isinstance(fields.get("scale_rewards"), str)  # a switch up to 0.22, a word since
-    wanted = {
+    wanted: Dict[str, Any] = {
         "output_dir": os.path.join(settings.scratch, "trl"),
         "seed": settings.seed,
         "max_steps": settings.steps * settings.inner_steps,
