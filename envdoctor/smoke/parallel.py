@@ -193,20 +193,8 @@ class Together:
 
     def compare(self, policy: torch.nn.Module) -> List[Dict[str, Any]]:
         """How far each rank's weights are from rank 0's, in the shape of Measured.ranks; NaN where one of them is NaN."""
-        with self.watch.collective("compare the weights"), torch.no_grad():
-            largest = torch.zeros(1, dtype=torch.float64, device=self.device)
-            for tensor in policy.parameters():
-                first = tensor.detach().clone()
-                dist.broadcast(first, 0)
-                # maximum hands NaN on, max() of Python would not
-                largest = torch.maximum(largest, (first.double() - tensor.double()).abs().max())
-            own = torch.cat([largest, torch.tensor([float(self.local)], dtype=torch.float64, device=self.device)])
-            all_of_them = [torch.zeros_like(own) for _ in range(self.size)]
-            dist.all_gather(all_of_them, own)
-            return [
-                {"rank": rank, "device": f"cuda:{int(one[1].item())}" if self.on_gpu else "cpu", "weights_differ": one[0].item()}
-                for rank, one in enumerate(all_of_them)
-            ]
+        with self.watch.collective("compare the weights"):
+            return weights_apart(policy, self.settings.device)
 
     def _check_sum(self) -> None:
         """Add known whole numbers up: a sum below 2^24 is exact in float32, so that one wrong bit shows."""
@@ -241,6 +229,26 @@ def join(settings: Settings, teller: Teller) -> Any:  # noqa: ANN401 - Alone or 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ:
         return Together(settings, teller)
     return Alone(settings)
+
+
+@torch.no_grad()
+def weights_apart(policy: torch.nn.Module, device: str) -> List[Dict[str, Any]]:
+    """How far each rank's weights are from rank 0's, in the shape of Measured.ranks; all ranks of the default group call it."""
+    largest = torch.zeros(1, dtype=torch.float64, device=device)
+    for tensor in policy.parameters():
+        first = tensor.detach().clone()
+        dist.broadcast(first, 0)
+        # maximum hands NaN on, max() of Python would not
+        largest = torch.maximum(largest, (first.double() - tensor.double()).abs().max())
+    local = float(os.environ.get("LOCAL_RANK", "0"))
+    own = torch.cat([largest, torch.tensor([local], dtype=torch.float64, device=device)])
+    told = [torch.zeros_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(told, own)
+    on_gpu = device.startswith("cuda")
+    return [
+        {"rank": rank, "device": f"cuda:{int(one[1].item())}" if on_gpu else "cpu", "weights_differ": one[0].item()}
+        for rank, one in enumerate(told)
+    ]
 
 
 def limit_s(settings: Settings) -> float:
