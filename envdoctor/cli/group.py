@@ -9,6 +9,7 @@ from envdoctor.cli.lazy import Lazy
 
 COMMANDS = {
     "check": "Find the root cause of what is wrong with an environment, and what mends it.",
+    "smoke": "Prove with a short, verified GRPO training run that the stack works on this device.",
     "fix": "Plan the smallest change of packages that mends an environment, and make it with --apply.",
     "lock": "Lock the stack of a target with hashes, once the rules find it clean.",
     "build-image": "Build the pinned image of a target, and prove that it is right before it gets its name.",

@@ -222,6 +222,11 @@ TELLERS: dict[str, Callable[[set[str], Measured], Says]] = {
         "Without a difference inside a group every advantage is 0 and nothing can be learnt.",
         "Look at the reward function, and whether the engine samples at all (greedy, or one seed for all answers).",
     ),
+    "advantages-are-right": _said(
+        "The loss does not get the advantages of these answers",
+        "Advantages were made a second time, in float64, from rewards read again, and the two differ.",
+        "Look at their sign and scale, at the order of the answers (each prompt G times in a row), and at the group's size.",
+    ),
     "advantages-centred": _said(
         "Advantages do not sum to zero over the answers to a prompt",
         "The groups that the advantage is normalised over are not the answers to one prompt.",
@@ -243,6 +248,11 @@ TELLERS: dict[str, Callable[[set[str], Measured], Says]] = {
         "Look at how the reference is made: from the same weights, in the same type, in eval mode.",
     ),
     "gradient-is-right": _gradient,
+    "update-is-right": _said(
+        "The optimizer makes something else of the gradient than AdamW does",
+        "The first update was made a second time in float64 from the same clipped gradient, and the weights went another way.",
+        "Look at the learning rate, at what changes gradients after the backward pass, and at what the optimizer was given.",
+    ),
     "every-layer-moves": _moves,
     "ranks-agree": _said(
         "The ranks no longer hold the same weights",

@@ -16,7 +16,7 @@ ASKED = (
     "inner_steps", "learning_rate", "clip", "kl_weight", "repeat_steps", "budget_s", "gpus",
 )  # fmt: skip
 STEP = (
-    "reward", "reward_error", "reward_spread", "advantage_sum", "entropy", "surprise", "surprise_error",
+    "reward", "reward_error", "reward_spread", "advantage_sum", "advantage_error", "entropy", "surprise", "surprise_error",
     "logp_gap_max", "logp_gap_mean", "ratio_deviation", "clipped", "kl", "loss", "gradient_norm", "tokens",
     "rollout_s", "train_s", "push_s", "memory_bytes",
 )  # fmt: skip
@@ -24,11 +24,11 @@ SAMPLE = ("mean", "variance", "count")
 GRADIENT = ("step", "inner", "relative_error", "cosine", "norm", "reference_norm", "clipped", "kl")
 REPEAT = ("steps", "same_bits", "first_difference", "largest")
 VALUE_NETWORK = (
-    "parameters", "state_bytes", "policy_state_bytes", "explained_variance_first", "explained_variance_last",
+    "parameters", "state_bytes", "policy_state_bytes", "error_first", "error_last",
 )  # fmt: skip
 PLAIN = (
     "device_name", "compute_capability", "cuda", "model_kind", "parameters", "layers", "vocabulary", "greedy_before",
-    "greedy_after", "peak_bytes", "ended_by",
+    "greedy_after", "update_error", "peak_bytes", "ended_by",
 )  # fmt: skip
 
 

