@@ -70,8 +70,8 @@ def name_of(module: LinkedModule) -> str:
 
 def _of(facts: Facts, tried: ImportTried) -> Iterator[Compared]:
     yield _import(facts, tried)
-    if tried.state != "imported":
-        return  # a module of a package that cannot be imported was not tried by itself
+    if tried.state != "imported" or "." in tried.module:
+        return  # compiled modules are tried once, after the package itself, and only where that can be imported
     refused = dict(one.partition(": ")[::2] for one in tried.unloaded)
     for module in tried_modules(facts, tried.package):
         what = name_of(module)
@@ -87,7 +87,7 @@ def _import(facts: Facts, tried: ImportTried) -> Compared:
     """The import of the package itself."""
     loaded = tried.state == "imported"
     outcome = f"imported in {tried.seconds:.1f} s" if loaded else tried.error or tried.state
-    predicted, why = _predicted(facts, tried.package)
+    predicted, why = _predicted(facts, tried)
     agree: bool | None
     if loaded:
         agree = None if predicted is None else predicted
@@ -97,9 +97,9 @@ def _import(facts: Facts, tried: ImportTried) -> Compared:
     return Compared(tried.package, tried.module, predicted, why, loaded, outcome, agree)
 
 
-def _predicted(facts: Facts, package: str) -> tuple[bool | None, str]:
+def _predicted(facts: Facts, tried: ImportTried) -> tuple[bool | None, str]:
     """Whether the import was predicted to work, and on what that rests."""
-    torch, modules, missing = facts.linking.torch, facts.linking.modules, facts.names.missing
+    torch, modules, missing, package = facts.linking.torch, facts.linking.modules, facts.names.missing, tried.package
     if not isinstance(torch, Known) or not isinstance(modules, Known):
         return None, "the linker could not judge this environment"
     if torch.value is not None and torch.value.problems and package == "torch":
@@ -111,9 +111,21 @@ def _predicted(facts: Facts, package: str) -> tuple[bool | None, str]:
         return None, f"torch does not load ({torch.value.problems[0].message}); a package may take it later"
     lacking = [one for one in (missing.value if isinstance(missing, Known) else ()) if one.importer == package]
     at_once = [one for one in lacking if one.place == "module"]
-    if at_once:
-        return None, f"{at_once[0].file} takes {at_once[0].module}.{at_once[0].name}, which is not there; it may be read later"
-    return True, ALL_FOUND
+    for one in at_once:
+        says = f"{one.file}, line {one.line}, takes {one.module}.{one.name}, which is not there"
+        return (False, says) if one.file == f"{tried.module.replace('.', '/')}.py" else (None, f"{says}; it may be read later")
+    return _basis(facts, package)
+
+
+def _basis(facts: Facts, package: str) -> tuple[bool | None, str]:
+    """What speaks for an import against which nothing speaks; None where nothing of the package was looked at."""
+    pairs = facts.names.pairs
+    names = sum(one.names for one in pairs.value if one.importer == package) if isinstance(pairs, Known) else 0
+    if tried_modules(facts, package):
+        return True, ALL_FOUND
+    if names:
+        return True, f"all {names} names that it takes from other packages are there"
+    return None, "it has no compiled modules that were judged, and takes no names that were read"
 
 
 def _failure(facts: Facts, tried: ImportTried, error: str) -> tuple[bool | None, str]:

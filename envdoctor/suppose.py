@@ -28,6 +28,7 @@ from envdoctor.facts import (
     VllmBuild,
     need,
 )
+from envdoctor.loaded import Live
 from envdoctor.suppose_env import with_variable
 from envdoctor.suppose_link import with_package as with_linkage
 from envdoctor.views import driver_version, inside, normalized, parsed
@@ -132,7 +133,15 @@ def supposing(facts: Facts, changes: Mapping[str, str], matrix: Matrix, says: st
             facts = _python(facts, value, via)
         else:
             facts = _package(facts, normalized(name), kept, via, matrix)
-    return facts
+    return _not_run(facts, says) if changes else facts
+
+
+def _not_run(facts: Facts, says: str) -> Facts:
+    """What was run was run as things are: of what is supposed, that tells nothing."""
+    if facts.live == Live():
+        return facts
+    why = Unknown(f"what was run is not what is {says.partition(' ')[0]}")
+    return msgspec.structs.replace(facts, live=Live(devices=why, pairs=why, collective=why, imports=why))
 
 
 def _put(facts: Facts, part: str, **leaves: Any) -> Facts:  # noqa: ANN401 - leaves of many types

@@ -75,6 +75,7 @@ MAY_IMPORT = {
         "architectures",
         "facts",
         "linkage",
+        "loaded",
         "views",
         "matrix",
         "rows",

@@ -117,6 +117,25 @@ def test_names_that_are_not_there() -> None:
     assert unread.agree is None
 
 
+def test_a_part_whose_own_file_takes_a_name_that_is_not_there_was_not_to_load() -> None:
+    lacking = Names(pairs=Known((), "read"), missing=Known((linked.use("GuidedDecodingParams"),), "read"))
+    (root, part) = compared(facts_with(tried("trl"), tried("trl", module="trl.trainer.grpo_trainer"), names=lacking))
+    assert (root.predicted, root.agree) == (None, None)
+    assert "may be read later" in root.why
+    assert (part.predicted, part.loaded, part.agree) == (False, True, False)
+
+
+def test_a_package_of_which_nothing_was_looked_at_was_not_predicted() -> None:
+    (only,) = compared(facts_with(tried("numpy")))
+    assert (only.predicted, only.agree) == (None, None)
+    read = Names(
+        pairs=Known((NamePair(importer="trl", exporter="vllm", names=10, undecided=0),), "read"), missing=Known((), "read")
+    )
+    (trl,) = compared(facts_with(tried("trl"), names=read))
+    assert (trl.predicted, trl.agree) == (True, True)
+    assert "all 10 names" in trl.why
+
+
 def test_where_the_linker_could_not_judge_nothing_is_compared() -> None:
     blind = Linking(torch=Unknown("no files"), modules=Unknown("no files"))
     error = f"ImportError: {SITE}/vllm/_C.abi3.so: undefined symbol: foo"

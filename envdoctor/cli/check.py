@@ -13,6 +13,10 @@ RECORD = "Also write facts and report to DIR, redacted, to replay this check any
 SUPPOSE = "Judge as if: driver=535.161.08, gpu=h100, gpu=8xh100, glibc=2.31, python=3.12, torch=2.6.0, PACKAGE=none. Repeatable."
 
 DEEP_LINK = "Link every compiled module of these packages too (names by comma, or all), not only those of the GPU stack."
+DEEP = (
+    "Also run it: kernels on each GPU against float64, copies and an all-reduce between them, and a real import of each package. "
+    "Takes a minute."
+)
 NAMES = "Compare the names of this pair of packages too: trl:peft. Repeatable."
 NO_RUN = "Judge an image from outside: start no container, read its exported files. So is one for another architecture."
 DATA = (
@@ -42,6 +46,7 @@ DATA = (
     help=RECORD,
 )
 @click.option("--deep-link", metavar="NAMES", help=DEEP_LINK)
+@click.option("--deep", is_flag=True, help=DEEP)
 @click.option("--names", multiple=True, metavar="IMPORTER:EXPORTER", help=NAMES)
 @click.option("--no-run", is_flag=True, help=NO_RUN)
 @click.option("--data", metavar="DIR", type=click.Path(), help=DATA)
@@ -57,6 +62,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     fail_on: str | None,
     record: str | None,
     deep_link: str | None,
+    deep: bool,
     names: tuple[str, ...],
     no_run: bool,
     data: str | None,
@@ -73,7 +79,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     With two targets, a lock and an environment, the drift report: whether the environment is what the lock says, with
     files that were edited or deleted since (envdoctor check lock:h100 .venv; 1 is drift, 3 as below).
 
-    Nothing of the environment is imported, nothing is installed, no GPU memory is used.
+    Without --deep nothing of the environment is imported and no GPU memory is used. Nothing is installed.
 
     \b
     Exit status: 0 no errors, 1 errors found (or warnings, with --fail-on warning),
@@ -82,7 +88,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     """  # noqa: D301 - click keeps the lines after \b
     if len(targets) > 1:
         judging = {"--select": select, "--skip": skip, "--fail-on": fail_on, "--record": record, "--deep-link": deep_link}
-        judging["--names"] = names
+        judging |= {"--names": names, "--deep": ("yes",) if deep else ()}
         refuse([option for option, value in judging.items() if value], len(targets))
         from envdoctor.cli.comparing import run_drift  # noqa: PLC0415
 
@@ -103,6 +109,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
         fail_on=fail_on,
         record=record,
         deep_link=deep_link,
+        deep=deep,
         names=names,
         run=not no_run,
         data=data,

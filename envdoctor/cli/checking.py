@@ -19,6 +19,7 @@ def run_check(  # noqa: PLR0913 - one argument an option of the command
     fail_on: str | None = None,
     record: str | None = None,
     deep_link: str | None = None,
+    deep: bool = False,
     names: tuple[str, ...] = (),
     run: bool = True,
     data: str | None = None,
@@ -27,10 +28,16 @@ def run_check(  # noqa: PLR0913 - one argument an option of the command
     """Check a target and print the report; gives the exit status. Raises UserError."""
     from envdoctor import session  # noqa: PLC0415
 
+    if deep:
+        from envdoctor.cli.deepening import deepened, refuse  # noqa: PLC0415
+
+        refuse(target)
     with session.start(target, deep_link=deep_link, names=names, run=run) as pending:
         session.preload()
         made = session.plan(session.Options(select, skip, suppose, fail_on, data))
         facts = session.facts_of(pending, made.matrix)
+    if deep:
+        facts = deepened(facts, pending)
     asked = session.unheard(facts, pending.ask) if pending.ask else ()
     judged, report, notes = session.judge(session.pasteable(facts, pending), made, STARTED)
     notes += asked

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Sequence
 
 from .telling import Teller
@@ -11,7 +13,8 @@ def main(words: Sequence[str], descriptor: int, scratch: str) -> None:
     """Do what the words say.
 
     Args:
-        words: ``device cuda:0``, ``vllm cuda:0``, ``pairs 4``, ``collective nccl``, or ``import MODULE [COMPILED_MODULE ...]``.
+        words: ``device cuda:0 15``, ``vllm cuda:0 90``, ``pairs 4``, ``collective nccl``, or
+            ``import MODULE [+PART ...] [COMPILED_MODULE ...]``.
         descriptor: takes the events.
         scratch: a folder of the worker's own.
     """
@@ -20,7 +23,7 @@ def main(words: Sequence[str], descriptor: int, scratch: str) -> None:
     if what in {"device", "vllm"}:
         from . import device
 
-        device.main(teller, rest[0], scratch, vllm=what == "vllm")
+        device.main(teller, rest[0], float(rest[1]), scratch, vllm=what == "vllm")
     elif what == "pairs":
         from . import pairs
 
@@ -35,3 +38,10 @@ def main(words: Sequence[str], descriptor: int, scratch: str) -> None:
         importing.main(teller, rest[0], rest[1:])
     else:
         raise ValueError(what)
+
+
+if __name__ == "__main__":  # one of several processes under torch.distributed.run
+    pipe, folder = sys.argv[1:3]
+    # only rank 0 tells; the others' end of the pipe is never opened
+    told_to = os.open(pipe, os.O_WRONLY) if os.environ.get("RANK", "0") == "0" else -1
+    main(sys.argv[3:], told_to, folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import time
 from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Optional, Tuple
 
@@ -10,13 +9,6 @@ from .telling import one_line
 
 if TYPE_CHECKING:
     from .telling import Teller
-
-BATTERY_S = {"cuda": 15, "cpu": 90}
-"""Seconds for all checks of one device once torch is imported.
-
-A GPU: its kernels take milliseconds; what takes long is CUDA's start (1-3 s) and one torch.compile (3-6 s). A CPU: its
-torch.compile runs a C++ compiler, 13 s on a slow core, and other work may run beside it.
-"""
 
 
 class Skip(Exception):  # noqa: N818 - it is no error
@@ -60,11 +52,7 @@ Check = Tuple[str, Callable[[Bench], Measured]]
 
 
 def run(teller: Teller, bench: Bench, checks: List[Check]) -> None:
-    """Run and tell every check. One that hangs ends the process, with a trace of where on standard error.
-
-    The watch is a thread of C (faulthandler): it works while a call into the driver holds Python's lock.
-    """
-    faulthandler.dump_traceback_later(BATTERY_S["cuda" if bench.on_gpu else "cpu"], exit=True, file=2)
+    """Run and tell every check."""
     broken = ""
     for name, check in checks:
         if broken:
@@ -83,7 +71,6 @@ def run(teller: Teller, bench: Bench, checks: List[Check]) -> None:
         else:
             late = measured.value is not None and measured.bound is not None and not measured.value <= measured.bound
             tell(teller, name, "wrong" if measured.wrong or late else "passed", measured, time.monotonic() - began)
-    faulthandler.cancel_dump_traceback_later()
 
 
 def alive(bench: Bench) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -38,12 +39,15 @@ OF_VLLM: List[Check] = [("attention vllm", attention.vllm_flash)]
 """Apart: importing vLLM alone takes longer than all the others."""
 
 
-def main(teller: Teller, device: str, scratch: str, *, vllm: bool = False) -> None:
-    """Try one device.
+def main(teller: Teller, device: str, limit_s: float, scratch: str, *, vllm: bool = False) -> None:
+    """Try one device. What hangs ends the process, with the frames in which it hangs on standard error.
+
+    That watch is a thread of C (faulthandler): it works while a call into the driver holds Python's lock.
 
     Args:
         teller: told each result.
         device: cuda:0 or cpu.
+        limit_s: for everything once torch is imported.
         scratch: a folder where compilers write.
         vllm: only the kernels that vLLM brings along.
     """
@@ -55,9 +59,11 @@ def main(teller: Teller, device: str, scratch: str, *, vllm: bool = False) -> No
     import torch
 
     imported = time.monotonic() - began
+    faulthandler.dump_traceback_later(limit_s, exit=True, file=2)
     bench = context(teller, torch, device, scratch, imported)
     if bench is not None:
         run(teller, bench, OF_VLLM if vllm else CHECKS)
+    faulthandler.cancel_dump_traceback_later()
     teller.tell("done")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from envdoctor.findings import Outcome
+from envdoctor.render import live
 from envdoctor.stack import layers
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def render(report: Report, facts: Facts, page: Page) -> str:
 
 def document(report: Report, facts: Facts, page: Page) -> dict[str, Any]:
     """The report as plain values."""
+    run = live.document(facts)
     return {
         "schema_version": SCHEMA_VERSION,
         "target": {
@@ -44,6 +46,7 @@ def document(report: Report, facts: Facts, page: Page) -> dict[str, Any]:
             for doubt in verdict.doubts
         ],
         "verdicts": [_verdict(verdict, page.today) for verdict in report.verdicts],
+        **({"live": run} if run is not None else {}),
         "notes": list(page.notes),
         "seconds": round(report.seconds, 4),
         "probe_seconds": facts.probe_seconds,

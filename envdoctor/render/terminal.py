@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from envdoctor.facts import Known
 from envdoctor.findings import Layer, Outcome, Safety, Severity, age_days
-from envdoctor.render import harmless, shell, shortened
+from envdoctor.render import harmless, live, shell, shortened
 from envdoctor.stack import State, layers
 from envdoctor.wording import brief, plural
 
@@ -56,6 +56,7 @@ def render(report: Report, facts: Facts, page: Page) -> str:
         "\n".join(_head(report, facts, page)),
         "\n".join(_stack(report, facts, page)),
         *("\n".join(_diagnosis(one, page)) for one in report.diagnoses),
+        "\n".join(_run(facts, page)),
         "\n".join((*_notes(report, page), *_old_data(report, page))),
         "\n".join(_doubts(report, page)),
         "\n".join((*_read(facts, page), *_last(report, page))),
@@ -176,6 +177,16 @@ def _no_remedy(root: Finding) -> str:
     return "No single change was found that mends it and breaks nothing else."
 
 
+def _run(facts: Facts, page: Page) -> Iterator[str]:
+    """What was run, with --deep."""
+    yield from live.section(
+        facts,
+        lambda text, first: _wrapped(text, page, first),
+        lambda text, style: _paint(text, style, page),
+        verbose=page.verbose,
+    )
+
+
 def _notes(report: Report, page: Page) -> Iterator[str]:
     for note in page.notes:
         yield from _wrapped(note, page, "note: ", "  ")
@@ -237,7 +248,8 @@ def _read(facts: Facts, page: Page) -> Iterator[str]:
         among = plural(len(pairs.value), "pair")
         parts.append(f"{plural(count, 'name')} of {among} of packages compared in {facts.names.seconds:.2f} s")
     if parts:
-        yield from (_paint(line, "dim", page) for line in _wrapped(f"{'; '.join(parts)}; nothing was imported", page, "", ""))
+        imported = "nothing was imported for that" if live.was_run(facts) else "nothing was imported"
+        yield from (_paint(line, "dim", page) for line in _wrapped(f"{'; '.join(parts)}; {imported}", page, "", ""))
 
 
 def _last(report: Report, page: Page) -> Iterator[str]:

@@ -1,0 +1,55 @@
+"""Between devices: copies of each pair of GPUs, and an all-reduce over all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envdoctor.deep.devices import SAME_ORDER, TORCH_S
+from envdoctor.deep.hearing import hear
+from envdoctor.facts import Known, Unknown
+from envdoctor.loaded import CollectiveTried, PairTried
+from envdoctor.workers import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PAIRS_S = 60.0
+"""For 56 pairs of 8 GPUs: 5 copies of 256 MiB each take 0.1 s even over PCIe, and the first touch of each GPU 1 s."""
+COLLECTIVE_S = 60.0
+"""For an all-reduce, whose processes give up after 30 s by themselves and then name the one that did not come."""
+CPU_RANKS = 2
+
+
+def pairs(interpreter: str, count: int, say: Callable[[str], None]) -> Known[tuple[PairTried, ...]] | Unknown:
+    """Every pair of so many GPUs. Raises UserError when the interpreter cannot be started."""
+    wanted = Wanted(interpreter, "live", ("pairs", str(count)), TORCH_S + PAIRS_S, SAME_ORDER)
+    heard = hear(wanted, say)
+    found = heard.of("pair", PairTried)
+    fate = heard.fate(TORCH_S + PAIRS_S)
+    if fate is None or found:
+        return Known(found, f"copies between {count} GPUs, by torch in the target's Python")
+    return Unknown(f"{fate}, during: {heard.during()}")
+
+
+def collective(interpreter: str, devices: int, backend: str, say: Callable[[str], None]) -> Known[CollectiveTried | None]:
+    """An all-reduce, one process a device. Raises UserError when the interpreter cannot be started.
+
+    Args:
+        interpreter: the target's Python.
+        devices: how many processes.
+        backend: nccl, or gloo on CPUs.
+        say: told what is done now.
+    """
+    # the words of NCCL's own warnings are the only trace of a hang inside it
+    environ = {**SAME_ORDER, "NCCL_DEBUG": "WARN"}
+    wanted = Wanted(interpreter, "live", ("collective", backend), TORCH_S + COLLECTIVE_S, environ, ranks=devices)
+    heard = hear(wanted, say)
+    via = f"an all-reduce by {backend} over {devices} processes of the target's Python"
+    found = heard.of("collective", CollectiveTried)
+    if found:
+        return Known(found[0], via)
+    fate = heard.fate(TORCH_S + COLLECTIVE_S) or "nothing was told"
+    state = "late" if fate.startswith("no answer") else "failed"
+    last = " | ".join(heard.last_lines().splitlines()[-3:])
+    says = f"{fate}, during: {heard.during()}" + (f"; it said: {last}" if last else "")
+    return Known(CollectiveTried(backend=backend, devices=devices, state=state, bus_gb_per_s=None, says=says), via)

@@ -1,0 +1,267 @@
+"""What was run by ``check --deep``: a section of the page, and a part of the JSON report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from envdoctor.facts import Known, NotObserved, Unknown
+from envdoctor.loaded import NOT_RUN
+from envdoctor.predictions import compared
+from envdoctor.wording import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from envdoctor.facts import Facts
+    from envdoctor.loaded import CollectiveTried, DeviceTried, ImportTried, KernelTried, PairTried
+    from envdoctor.predictions import Compared
+
+    Wrap = Callable[[str, str], list[str]]
+    """Text and what its first line begins with, to lines of the page's width."""
+    Paint = Callable[[str, str], str]
+
+WORDS = {
+    "passed": ("ok", "good"),
+    "imported": ("ok", "good"),
+    "skipped": ("-", "dim"),
+    "wrong": ("WRONG", "error"),
+    "failed": ("FAILED", "error"),
+    "late": ("LATE", "error"),
+    "raised": ("FAILED", "error"),
+    "died": ("DIED", "error"),
+}
+"""State -> its mark on the page and the style of it."""
+NAME, MARK = 21, 7
+MOST_PAIRS = 8
+
+
+def was_run(facts: Facts) -> bool:
+    """Whether anything was run."""
+    live = facts.live
+    return any(leaf != NOT_RUN for leaf in (live.devices, live.pairs, live.collective, live.imports))
+
+
+def section(facts: Facts, wrap: Wrap, paint: Paint, *, verbose: bool) -> Iterator[str]:
+    """The lines of the page; none where nothing was run."""
+    if not was_run(facts):
+        return
+    live = facts.live
+    yield "What was run (check --deep):"
+    yield from _unknown("devices", live.devices, wrap)
+    for device in live.devices.value if isinstance(live.devices, Known) else ():
+        yield from _device(device, wrap, paint, reasons=verbose or device.device != "cpu")
+    if isinstance(live.devices, Known):
+        yield from _untested(facts, live.devices.value, wrap)
+    if not isinstance(live.devices, Unknown):  # what keeps devices from being tried keeps pairs of them too
+        yield from _unknown("between GPUs", live.pairs, wrap)
+    for pair in (live.pairs.value if verbose else live.pairs.value[:MOST_PAIRS]) if isinstance(live.pairs, Known) else ():
+        yield from _pair(pair, wrap)
+    if isinstance(live.pairs, Known) and len(live.pairs.value) > MOST_PAIRS and not verbose:
+        yield f"  {plural(len(live.pairs.value) - MOST_PAIRS, 'further pair')} (-v shows them)"
+    if isinstance(live.collective, Known) and live.collective.value is not None:
+        yield from _collective(live.collective.value, wrap, paint)
+    yield from _unknown("imports", live.imports, wrap)
+    if isinstance(live.imports, Known):
+        yield from _imports(facts, live.imports.value, wrap, paint)
+
+
+def _unknown(what: str, leaf: object, wrap: Wrap) -> Iterator[str]:
+    if isinstance(leaf, Unknown):
+        yield from wrap(f"{what}: not tested, because {leaf.why}", "  ")
+
+
+def _line(name: str, state: str, text: str, wrap: Wrap, paint: Paint) -> Iterator[str]:
+    """One thing that was tried: its name, its mark, and what was measured."""
+    mark, style = WORDS.get(state, (state, "info"))
+    first, *rest = wrap(text, " " * (4 + NAME + 1 + MARK + 1))
+    yield f"    {name:<{NAME}} {paint(f'{mark:<{MARK}}', style)} {first.lstrip()}".rstrip()
+    yield from rest
+
+
+def _device(one: DeviceTried, wrap: Wrap, paint: Paint, *, reasons: bool) -> Iterator[str]:
+    """One line a check; why others were not run where ``reasons`` are wanted (a CPU has one for all: it is no GPU)."""
+    seconds = sum(check.seconds for check in one.checks)
+    capability = f", compute capability {one.compute_capability}" if one.compute_capability else ""
+    named = f" ({one.name}{capability})" if one.name and one.name.lower() != one.device else ""
+    yield from wrap(f"{one.device}{named}: {_count(one.checks)} in {seconds:.1f} s", "  ")
+    skipped: dict[str, list[str]] = {}
+    for check in one.checks:
+        if check.state == "skipped":
+            skipped.setdefault(check.says, []).append(check.name)
+        else:
+            yield from _line(check.name, check.state, measured(check), wrap, paint)
+    if one.ended is not None:
+        yield from _line(one.during or "", "failed", one.ended, wrap, paint)
+    for why, names in skipped.items() if reasons else ():
+        yield from wrap(f"not run: {', '.join(names)}: {why}", "    ")
+
+
+def _count(checks: tuple[KernelTried, ...]) -> str:
+    """How many ended how: "11 passed, 7 not run"."""
+    told = {"passed": "passed", "wrong": "wrong", "failed": "failed", "skipped": "not run"}
+    counts = {words: sum(one.state == state for one in checks) for state, words in told.items()}
+    return ", ".join(f"{count} {words}" for words, count in counts.items() if count) or "nothing came to its end"
+
+
+def measured(one: KernelTried) -> str:
+    """The number with its bound, else the words."""
+    if one.state == "failed" or one.value is None:
+        return one.says
+    bound = f", at most {one.bound:.2g}" if one.bound is not None else ""
+    unit = f" {one.unit}" if one.unit and one.unit != "relative error" else ""
+    number = f"error {one.value:.2g}" if one.unit == "relative error" else f"{one.value:.4g}"
+    return f"{number}{unit}{bound}" + (f"; {one.says}" if one.state == "wrong" else "")
+
+
+def _untested(facts: Facts, devices: tuple[DeviceTried, ...], wrap: Wrap) -> Iterator[str]:
+    """What a run on the CPU does not say."""
+    if [one.device for one in devices] != ["cpu"]:
+        return
+    ran = [one.name for one in devices[0].checks if one.state == "passed" and one.name != "context"]
+    left = [one.name for one in devices[0].checks if one.state == "skipped"]
+    gpus, build = facts.gpus.devices, facts.builds.torch
+    cpu_build = isinstance(build, Known) and build.value is not None and build.value.cuda is None
+    if isinstance(gpus, Known) and gpus.value and cpu_build:
+        why = f"{plural(len(gpus.value), 'GPU')} of this machine not tested, since this torch is a build for the CPU"
+    else:
+        why = "no GPU"
+    rest = [*left, "whatever the GPU kernels of torch and of the engine do", "NCCL"]
+    yield from wrap(f"{why}: tested on the CPU: {', '.join(ran) or 'nothing'}; not tested: {', '.join(rest)}", "  ")
+
+
+def _pair(one: PairTried, wrap: Wrap) -> Iterator[str]:
+    access = {True: "peer access", False: "no peer access", None: "peer access unknown"}[one.peer_access]
+    rate = f"{one.gb_per_s:.1f} GB/s" if one.gb_per_s is not None else one.says
+    yield from wrap(f"cuda:{one.first} to cuda:{one.second}: {rate}, {one.link or 'link unknown'}, {access}", "  ")
+
+
+def _collective(one: CollectiveTried, wrap: Wrap, paint: Paint) -> Iterator[str]:
+    mark, style = WORDS.get(one.state, (one.state, "info"))
+    rate = f"{one.bus_gb_per_s:.2f} GB/s bus bandwidth; " if one.bus_gb_per_s is not None else ""
+    first, *rest = wrap(f"{rate}{one.says}", f"  all-reduce, {one.backend}: {mark} ")
+    yield first.replace(mark, paint(mark, style), 1)
+    yield from rest
+
+
+def _imports(facts: Facts, tried: tuple[ImportTried, ...], wrap: Wrap, paint: Paint) -> Iterator[str]:
+    """One line a package, and one for each part of it that fails; with what the linker had said where that was wrong."""
+    yield f"  imports, each in a process of its own: {_imported(tried)}"
+    told = {(one.package, one.what): one for one in _compared(facts)}
+    for one in tried:
+        part = "." in one.module
+        if part and one.state == "imported":
+            continue
+        if one.state == "imported":
+            parts = (each for each in tried if each.package == one.package and "." in each.module and each.state == "imported")
+            text = "; ".join((f"{one.seconds:.1f} s", *(f"{each.module} {each.seconds:.1f} s" for each in parts)))
+        else:
+            text = f"{one.module}: {one.error or one.state}"
+        text += "".join(f"; {each}" for each in one.unloaded[:2])
+        text += f"; {plural(len(one.unloaded) - 2, 'further module')} not loaded" if len(one.unloaded) > 2 else ""  # noqa: PLR2004
+        about = told.get((one.package, one.module))
+        if about is not None and about.agree is False:
+            text += f"; predicted otherwise: {about.why}"
+        yield from _line(one.package, one.state, text, wrap, paint)
+
+
+def _imported(tried: tuple[ImportTried, ...]) -> str:
+    bad = sum(one.state != "imported" for one in tried)
+    return f"{len(tried) - bad} of {len(tried)} worked" if bad else f"all {len(tried)} worked"
+
+
+def _compared(facts: Facts) -> tuple[Compared, ...]:
+    try:
+        return compared(facts)
+    except NotObserved:
+        return ()
+
+
+def document(facts: Facts) -> dict[str, Any] | None:
+    """The part of the JSON report; None where nothing was run."""
+    if not was_run(facts):
+        return None
+    live = facts.live
+    leaves: Mapping[str, object] = {
+        "devices": live.devices,
+        "pairs": live.pairs,
+        "collective": live.collective,
+        "imports": live.imports,
+    }
+    return {
+        "devices": [_device_document(one) for one in live.devices.value] if isinstance(live.devices, Known) else None,
+        "pairs": [_pair_document(one) for one in live.pairs.value] if isinstance(live.pairs, Known) else None,
+        "collective": _collective_document(live.collective.value) if isinstance(live.collective, Known) else None,
+        "imports": [_import_document(one) for one in live.imports.value] if isinstance(live.imports, Known) else None,
+        "predictions": [
+            {
+                "package": one.package,
+                "what": one.what,
+                "predicted": one.predicted,
+                "why": one.why,
+                "loaded": one.loaded,
+                "outcome": one.outcome,
+                "agree": one.agree,
+            }
+            for one in _compared(facts)
+        ],
+        "unknown": {name: leaf.why for name, leaf in leaves.items() if isinstance(leaf, Unknown)},
+    }
+
+
+def _device_document(one: DeviceTried) -> dict[str, Any]:
+    return {
+        "device": one.device,
+        "name": one.name,
+        "compute_capability": one.compute_capability,
+        "checks": [
+            {
+                "name": check.name,
+                "state": check.state,
+                "value": check.value,
+                "bound": check.bound,
+                "unit": check.unit,
+                "says": check.says,
+                "seconds": check.seconds,
+            }
+            for check in one.checks
+        ],
+        "during": one.during,
+        "ended": one.ended,
+        "said": one.said,
+    }
+
+
+def _pair_document(one: PairTried) -> dict[str, Any]:
+    return {
+        "first": one.first,
+        "second": one.second,
+        "peer_access": one.peer_access,
+        "link": one.link,
+        "gb_per_s": one.gb_per_s,
+        "says": one.says,
+    }
+
+
+def _collective_document(one: CollectiveTried | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    return {
+        "backend": one.backend,
+        "devices": one.devices,
+        "state": one.state,
+        "bus_gb_per_s": one.bus_gb_per_s,
+        "says": one.says,
+    }
+
+
+def _import_document(one: ImportTried) -> dict[str, Any]:
+    return {
+        "package": one.package,
+        "module": one.module,
+        "state": one.state,
+        "seconds": one.seconds,
+        "error": one.error,
+        "trace": list(one.trace),
+        "warned": list(one.warned),
+        "unloaded": list(one.unloaded),
+    }
