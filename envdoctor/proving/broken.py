@@ -13,7 +13,7 @@ from envdoctor.findings import Evidence
 from envdoctor.proving.proof import Cause, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from envdoctor.measured import GradientCheck, Measured, Step
     from envdoctor.proving.proof import Invariant
@@ -41,7 +41,7 @@ def of_broken(invariants: Sequence[Invariant], measured: Measured) -> Cause | No
     """The invariant that leads, of those that broke; else the required one that was not measured; None where there is neither."""
     broken = {one.key: one for one in invariants if one.state is State.BROKEN}
     if broken:
-        order = list(TELLERS)
+        order = _order(broken, measured)
         listed = sorted(broken.values(), key=lambda one: order.index(one.key) if one.key in order else len(order))
         leads = listed[0]
         teller = TELLERS.get(leads.key)
@@ -62,6 +62,16 @@ def of_broken(invariants: Sequence[Invariant], measured: Measured) -> Cause | No
         )
         return _cause(says, [Evidence(one.title, one.why, "the verdict") for one in missing], measured)
     return None
+
+
+def _order(broken: Collection[str], measured: Measured) -> list[str]:
+    """Keys in order of precedence. Layers that stand still make the whole gradient and update wrong, and say more than those."""
+    order = list(TELLERS)
+    still = [not one.change for one in measured.moved]
+    if any(still) and (not all(still) or "gradient-is-right" not in broken):
+        order.remove("every-layer-moves")
+        order.insert(order.index("gradient-is-right"), "every-layer-moves")
+    return order
 
 
 def _cause(says: Says, evidence: list[Evidence], measured: Measured) -> Cause:
@@ -123,6 +133,12 @@ def _engine(broken: set[str], measured: Measured) -> Says:
             "Tokens and log-probabilities do not belong together: shifted by one, or a temperature above 1",
             "The sampled tokens surprise the policy more than its own entropy says, and the log-probabilities differ.",
             "Look at where the answer begins: the logits of position t say what comes at t + 1; then at the temperature.",
+        )
+    if "kl-is-zero-at-start" in broken:
+        return Says(
+            "The trainer's log-probabilities are of other tokens: shifted by one?",
+            "With the same weights engine and frozen reference both disagree with the trainer before anything was trained.",
+            "Look at where the answer begins: the logits of position t say what comes at t + 1; then at masks and padding.",
         )
     return Says(
         "Engine and trainer disagree on the same tokens before anything was trained",
@@ -188,11 +204,11 @@ def _how_wrong(one: GradientCheck, checks: Sequence[GradientCheck]) -> str:
         return "is zero"
     if one.cosine is not None and one.cosine < OPPOSITE:
         return "points the opposite way: the sign of the loss or of the advantage is wrong"
-    if one.cosine is not None and one.cosine > ALIGNED and one.reference_norm:
-        return f"has the right direction and {one.norm / one.reference_norm:.3g} times the length: it is scaled"
     before = [other for other in checks if (other.step, other.inner) < (one.step, one.inner)]
     if before and (one.clipped or one.kl):
         return "is wrong where the clip and the KL term act, and right before: one of those two is wrong"
+    if one.cosine is not None and one.cosine > ALIGNED and one.reference_norm:
+        return f"has the right direction and {one.norm / one.reference_norm:.3g} times the length: it is scaled"
     return "points another way than it must"
 
 
@@ -205,7 +221,7 @@ def _moves(_broken: set[str], measured: Measured) -> Says:
             "After all updates the parameters are what they were.",
             "Look at the learning rate (0?), at which parameters the optimizer was given, and whether its step is called.",
         )
-    named = ", ".join(still[:3]) + (f" and {len(still) - 3} more" if len(still) > 3 else "")  # noqa: PLR2004 - three say enough
+    named = still[0] + (f" and {len(still) - 1} more" if len(still) > 1 else "") if still else ""
     return Says(
         f"Some layers do not move: {named}" if still else "Some layers hardly move",
         "After all updates their parameters are what they were, while others have changed.",
@@ -226,20 +242,20 @@ TELLERS: dict[str, Callable[[set[str], Measured], Says]] = {
         "Without a difference inside a group every advantage is 0 and nothing can be learnt.",
         "Look at the reward function, and whether the engine samples at all (greedy, or one seed for all answers).",
     ),
-    "advantages-are-right": _said(
-        "The loss does not get the advantages of these answers",
-        "Advantages were made a second time, in float64, from rewards read again, and the two differ.",
-        "Look at their sign and scale, at the order of the answers (each prompt G times in a row), and at the group's size.",
-    ),
     "advantages-centred": _said(
         "Advantages do not sum to zero over the answers to a prompt",
         "The groups that the advantage is normalised over are not the answers to one prompt.",
         "Look at the order of the answers: each prompt repeated G times in a row (repeat_interleave), not the "
         "whole batch G times (repeat).",
     ),
+    "advantages-are-right": _said(
+        "The loss does not get the advantages of these answers",
+        "Advantages were made a second time, in float64, from rewards read again, and the two differ.",
+        "Look at their sign and scale, at the order of the answers (each prompt G times in a row), and at the group's size.",
+    ),
     "engine-agrees": _engine,
-    "sampler-follows-policy": _sampler,
     "engine-agrees-after-push": _stale,
+    "sampler-follows-policy": _sampler,
     "ratio-is-one": _said(
         "The ratio is not 1 on the first update",
         "Before the first update of a batch new and old policy are the same; the old log-probabilities in the "
