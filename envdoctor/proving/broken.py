@@ -6,11 +6,13 @@ beside the trainer, then with the loss and its gradient, then with the update; t
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.findings import Evidence
 from envdoctor.proving.proof import Cause, State
+from envdoctor.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from envdoctor.measured import GradientCheck, Measured, Step
     from envdoctor.proving.proof import Invariant
 
-MAX_EVIDENCE = 6
 _DEVICE = re.compile(r"cpu|cuda(?::\d{1,3})?")
 WRONG_GRADIENT = 0.01
 """A relative error above it is no rounding: healthy ones are near 1e-6, the smallest of a fault was .52."""
@@ -35,6 +36,8 @@ class Says(NamedTuple):
     title: str
     why: str
     look: str
+    command: tuple[str, ...] = ()
+    """Where another one than the usual helps."""
 
 
 def of_broken(invariants: Sequence[Invariant], measured: Measured) -> Cause | None:
@@ -50,9 +53,10 @@ def of_broken(invariants: Sequence[Invariant], measured: Measured) -> Cause | No
             if teller is None
             else teller(set(broken), measured)
         )
-        return _cause(
-            says, [Evidence(one.title, f"{one.value} (bound: {one.bound})", "the run's own numbers") for one in listed], measured
-        )
+        # what broke with it stands in the table of invariants
+        evidence = Evidence(leads.title, f"{leads.value} (bound: {leads.bound})", "the run's own numbers")
+        follows = f" {plural(len(listed) - 1, 'other invariant')} broke with it." if len(listed) > 1 else ""
+        return _cause(says._replace(why=says.why + follows), evidence, measured)
     missing = [one for one in invariants if one.state is State.UNMEASURED and one.required]
     if missing:
         says = Says(
@@ -60,7 +64,7 @@ def of_broken(invariants: Sequence[Invariant], measured: Measured) -> Cause | No
             f"Nothing broke, but without it a run is no proof: {missing[0].why}",
             "Run it with an engine, a device or a budget that can measure it.",
         )
-        return _cause(says, [Evidence(one.title, one.why, "the verdict") for one in missing], measured)
+        return _cause(says, Evidence(missing[0].title, "not measured", "the verdict"), measured)
     return None
 
 
@@ -74,22 +78,23 @@ def _order(broken: Collection[str], measured: Measured) -> list[str]:
     return order
 
 
-def _cause(says: Says, evidence: list[Evidence], measured: Measured) -> Cause:
+def _cause(says: Says, evidence: Evidence, measured: Measured) -> Cause:
     """With a command that parts the stack: the same run without the engine, or the kernels alone."""
     asked = measured.asked
     # the document comes from a target: only a device that is one goes into a command
     device = ("--device", asked.device) if _DEVICE.fullmatch(asked.device) else ()
     bare = ("envdoctor", "smoke", "--engine", "bare", *device, "--seed", str(asked.seed))
-    apart = ("envdoctor", "check", "--deep") if asked.engine == "bare" else bare
-    more = (
-        " The command tries the kernels on their own."
-        if asked.engine == "bare"
-        else f" The command runs the same without {asked.engine}: where that is proven, {asked.engine} is at fault."
-    )
+    if says.command:
+        apart, more = says.command, ""
+    elif asked.engine == "bare":
+        apart, more = ("envdoctor", "check", "--deep"), " The command tries the kernels on their own."
+    else:
+        apart = bare
+        more = f" The command runs the same without {asked.engine}: where that is proven, {asked.engine} is at fault."
     return Cause(
         title=says.title,
         why=says.why,
-        evidence=tuple(evidence[:MAX_EVIDENCE]),
+        evidence=(evidence,),
         says=says.look + more,
         commands=(apart,),
     )
@@ -229,6 +234,22 @@ def _moves(_broken: set[str], measured: Measured) -> Says:
     )
 
 
+def _rise(_broken: set[str], measured: Measured) -> Says:
+    if measured.ended_by == "budget":
+        done, of = len(measured.steps), measured.asked.steps
+        return Says(
+            f"The budget ended the training after {done} of {of} steps, before the reward had risen",
+            f"What was measured inside each step holds; {measured.asked.budget_s:g} s were too short for this machine.",
+            "Give it more time.",
+            ("envdoctor", "smoke", "--budget", f"{math.ceil(measured.asked.budget_s * 1.5 * of / max(1, done))}s"),
+        )
+    return Says(
+        "The reward does not rise, although each step by itself is right",
+        "What is measured inside a step holds; what lies between steps does not work.",
+        "Look at the optimizer (learning rate, state, clipping of gradients), at the clip, and at whether enough steps were run.",
+    )
+
+
 TELLERS: dict[str, Callable[[set[str], Measured], Says]] = {
     "all-finite": _not_finite,
     "rewards-are-true": _said(
@@ -290,11 +311,7 @@ TELLERS: dict[str, Callable[[set[str], Measured], Says]] = {
         "Its entropy is gone before the reward has risen: it repeats itself instead of trying.",
         "Look at the learning rate, at the clip, and at the sign of the advantage.",
     ),
-    "reward-rises": _said(
-        "The reward does not rise, although each step by itself is right",
-        "What is measured inside a step holds; what lies between steps does not work.",
-        "Look at the optimizer (learning rate, state, clipping of gradients), at the clip, and at whether enough steps were run.",
-    ),
+    "reward-rises": _rise,
     "greedy-improves": _said(
         "The held-out greedy answers do not improve",
         "The reward in training rises and that of prompts that were not trained on does not.",

@@ -66,10 +66,20 @@ def test_the_cause_leads_and_not_its_consequence(keys: tuple[str, ...], leads: s
     assert broke(*keys).title.startswith(leads)
 
 
-def test_all_that_broke_is_evidence_the_leading_one_first() -> None:
-    cause = broke("reward-rises", "ratio-is-one")
-    assert [one.what for one in cause.evidence] == ["what ratio-is-one says", "what reward-rises says"]
-    assert cause.evidence[0].value == "1 (bound: at most 1)"
+def test_the_one_that_leads_is_the_evidence_and_how_many_follow_is_said() -> None:
+    cause = broke("reward-rises", "ratio-is-one", "kl-in-range")
+    assert [(one.what, one.value) for one in cause.evidence] == [("what ratio-is-one says", "1 (bound: at most 1)")]
+    assert cause.why.endswith(" 2 other invariants broke with it.")
+    assert "broke with it" not in broke("ratio-is-one").why
+
+
+def test_a_budget_that_was_too_short_is_the_cause_only_of_a_reward_that_did_not_rise() -> None:
+    some = tuple(step(number) for number in range(10))
+    cause = broke("reward-rises", ended_by="budget", steps=some)
+    assert cause.title == "The budget ended the training after 10 of 40 steps, before the reward had risen"
+    assert cause.commands == (("envdoctor", "smoke", "--budget", "360s"),)
+    assert cause.says == "Give it more time."
+    assert broke("reward-rises", "ratio-is-one", ended_by="budget", steps=some).title.startswith("The ratio is not 1")
 
 
 def test_an_invariant_we_have_no_words_for_yet_speaks_for_itself() -> None:
