@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from envdoctor.deep.devices import SAME_ORDER, TORCH_S
@@ -18,6 +19,8 @@ PAIRS_S = 60.0
 COLLECTIVE_S = 60.0
 """For an all-reduce, whose processes give up after 30 s by themselves and then name the one that did not come."""
 CPU_RANKS = 2
+TELLING = re.compile(r"NCCL (?:WARN|ERROR)|Watchdog|timed? ?out|Error:|error_file|rank +:|Signal", re.IGNORECASE)
+"""Lines that say why an all-reduce ended, among what torch.distributed.run prints around them."""
 
 
 def pairs(interpreter: str, count: int, say: Callable[[str], None]) -> Known[tuple[PairTried, ...]] | Unknown:
@@ -50,6 +53,6 @@ def collective(interpreter: str, devices: int, backend: str, say: Callable[[str]
         return Known(found[0], via)
     fate = heard.fate(TORCH_S + COLLECTIVE_S) or "nothing was told"
     state = "late" if fate.startswith("no answer") else "failed"
-    last = " | ".join(heard.last_lines().splitlines()[-3:])
+    last = " | ".join([line.strip() for line in heard.ended.said.splitlines() if TELLING.search(line)][-3:])[:1000]
     says = f"{fate}, during: {heard.during()}" + (f"; it said: {last}" if last else "")
     return Known(CollectiveTried(backend=backend, devices=devices, state=state, bus_gb_per_s=None, says=says), via)

@@ -54,6 +54,7 @@ def main(teller: Teller, device: str, limit_s: float, scratch: str, *, vllm: boo
     # what was compiled before must not pass for what compiles now, and nothing is left behind
     os.environ["TRITON_CACHE_DIR"] = os.path.join(scratch, "triton")
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.path.join(scratch, "inductor")
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # one kernel: a pool of processes would only take time
     teller.tell("phase", name="import torch")
     began = time.monotonic()
     import torch

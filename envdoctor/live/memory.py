@@ -15,6 +15,8 @@ SHARE = 0.9
 CPU_BYTES = 256 * 1024 * 1024
 CHUNK = 1024 * 1024 * 1024
 """Bytes of one allocation: a single one of 90 % can fail where memory is in pieces, and that is no fault."""
+PIECES = 8
+"""At least so many allocations, so that one piece beside them is enough to compare with."""
 GOLDEN = -1640531527
 """2^32 over the golden ratio, as an int32: the multiples of it spread over all words."""
 GIB = float(1024**3)
@@ -27,13 +29,13 @@ def allocation(bench: Bench) -> Measured:
     torch = bench.torch
     free = torch.cuda.mem_get_info()[0] if bench.on_gpu else CPU_BYTES
     wanted = int(free * SHARE) if bench.on_gpu else CPU_BYTES
-    ramp = torch.arange(min(CHUNK, wanted) // 4, dtype=torch.int32, device=bench.device).mul_(GOLDEN)
+    words = min(CHUNK, wanted // PIECES) // 4
+    ramp = torch.arange(words, dtype=torch.int32, device=bench.device).mul_(GOLDEN)
     chunks: List[Any] = []
     left = wanted - ramp.numel() * 4
     try:
         while left >= 4:  # noqa: PLR2004 - bytes of an int32
-            count = min(CHUNK, left) // 4
-            chunk = torch.empty(min(count, ramp.numel()), dtype=torch.int32, device=bench.device)
+            chunk = torch.empty(min(words, left // 4), dtype=torch.int32, device=bench.device)
             torch.bitwise_xor(ramp[: chunk.numel()], len(chunks) + 1, out=chunk)
             chunks.append(chunk)
             left -= chunk.numel() * 4
@@ -46,13 +48,15 @@ def allocation(bench: Bench) -> Measured:
         room = f"{reached:.2f} of {wanted / GIB:.2f} GiB, with {free / GIB:.2f} GiB free by the driver's word"
         raise RuntimeError(f"out of memory after {room}") from error
     size = (wanted - left) / GIB
+    pieces = len(chunks)
     del chunks
     if bench.on_gpu:
         torch.cuda.empty_cache()
     whole = f"90 % of the {free / GIB:.2f} GiB that were free" if bench.on_gpu else "a fixed size"
     if bad:
-        return Measured(f"the pattern read back differs in {len(bad)} chunks of 1 GiB: {bad[:8]}", size, None, "GiB", wrong=True)
-    return Measured(f"a pattern written and read back whole: {whole}", size, None, "GiB")
+        where = f"{len(bad)} of {pieces} pieces of {words * 4 / GIB:.2f} GiB"
+        return Measured(f"the pattern read back differs in {where}: {bad[:8]}", size, None, "GiB", wrong=True)
+    return Measured(f"a pattern written to {pieces} pieces and read back whole: {whole}", size, None, "GiB")
 
 
 def reads_back(torch: Any, chunk: Any, ramp: Any, number: int) -> bool:  # noqa: ANN401 - torch

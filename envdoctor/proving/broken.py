@@ -6,19 +6,20 @@ beside the trainer, then with the loss and its gradient, then with the update; t
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.findings import Evidence
 from envdoctor.proving.proof import Cause, State
+from envdoctor.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from envdoctor.measured import GradientCheck, Measured, Step
     from envdoctor.proving.proof import Invariant
 
-MAX_EVIDENCE = 6
 _DEVICE = re.compile(r"cpu|cuda(?::\d{1,3})?")
 WRONG_GRADIENT = 0.01
 """A relative error above it is no rounding: healthy ones are near 1e-6, the smallest of a fault was .52."""
@@ -35,13 +36,15 @@ class Says(NamedTuple):
     title: str
     why: str
     look: str
+    command: tuple[str, ...] = ()
+    """Where another one than the usual helps."""
 
 
 def of_broken(invariants: Sequence[Invariant], measured: Measured) -> Cause | None:
     """The invariant that leads, of those that broke; else the required one that was not measured; None where there is neither."""
     broken = {one.key: one for one in invariants if one.state is State.BROKEN}
     if broken:
-        order = list(TELLERS)
+        order = _order(broken, measured)
         listed = sorted(broken.values(), key=lambda one: order.index(one.key) if one.key in order else len(order))
         leads = listed[0]
         teller = TELLERS.get(leads.key)
@@ -50,9 +53,10 @@ def of_broken(invariants: Sequence[Invariant], measured: Measured) -> Cause | No
             if teller is None
             else teller(set(broken), measured)
         )
-        return _cause(
-            says, [Evidence(one.title, f"{one.value} (bound: {one.bound})", "the run's own numbers") for one in listed], measured
-        )
+        # what broke with it stands in the table of invariants
+        evidence = Evidence(leads.title, f"{leads.value} (bound: {leads.bound})", "the run's own numbers")
+        follows = f" {plural(len(listed) - 1, 'other invariant')} broke with it." if len(listed) > 1 else ""
+        return _cause(says._replace(why=says.why + follows), evidence, measured)
     missing = [one for one in invariants if one.state is State.UNMEASURED and one.required]
     if missing:
         says = Says(
@@ -60,26 +64,37 @@ def of_broken(invariants: Sequence[Invariant], measured: Measured) -> Cause | No
             f"Nothing broke, but without it a run is no proof: {missing[0].why}",
             "Run it with an engine, a device or a budget that can measure it.",
         )
-        return _cause(says, [Evidence(one.title, one.why, "the verdict") for one in missing], measured)
+        return _cause(says, Evidence(missing[0].title, "not measured", "the verdict"), measured)
     return None
 
 
-def _cause(says: Says, evidence: list[Evidence], measured: Measured) -> Cause:
+def _order(broken: Collection[str], measured: Measured) -> list[str]:
+    """Keys in order of precedence. Layers that stand still make the whole gradient and update wrong, and say more than those."""
+    order = list(TELLERS)
+    still = [not one.change for one in measured.moved]
+    if any(still) and (not all(still) or "gradient-is-right" not in broken):
+        order.remove("every-layer-moves")
+        order.insert(order.index("gradient-is-right"), "every-layer-moves")
+    return order
+
+
+def _cause(says: Says, evidence: Evidence, measured: Measured) -> Cause:
     """With a command that parts the stack: the same run without the engine, or the kernels alone."""
     asked = measured.asked
     # the document comes from a target: only a device that is one goes into a command
     device = ("--device", asked.device) if _DEVICE.fullmatch(asked.device) else ()
     bare = ("envdoctor", "smoke", "--engine", "bare", *device, "--seed", str(asked.seed))
-    apart = ("envdoctor", "check", "--deep") if asked.engine == "bare" else bare
-    more = (
-        " The command tries the kernels on their own."
-        if asked.engine == "bare"
-        else f" The command runs the same without {asked.engine}: where that is proven, {asked.engine} is at fault."
-    )
+    if says.command:
+        apart, more = says.command, ""
+    elif asked.engine == "bare":
+        apart, more = ("envdoctor", "check", "--deep"), " The command tries the kernels on their own."
+    else:
+        apart = bare
+        more = f" The command runs the same without {asked.engine}: where that is proven, {asked.engine} is at fault."
     return Cause(
         title=says.title,
         why=says.why,
-        evidence=tuple(evidence[:MAX_EVIDENCE]),
+        evidence=(evidence,),
         says=says.look + more,
         commands=(apart,),
     )
@@ -123,6 +138,12 @@ def _engine(broken: set[str], measured: Measured) -> Says:
             "Tokens and log-probabilities do not belong together: shifted by one, or a temperature above 1",
             "The sampled tokens surprise the policy more than its own entropy says, and the log-probabilities differ.",
             "Look at where the answer begins: the logits of position t say what comes at t + 1; then at the temperature.",
+        )
+    if "kl-is-zero-at-start" in broken:
+        return Says(
+            "The trainer's log-probabilities are of other tokens: shifted by one?",
+            "With the same weights engine and frozen reference both disagree with the trainer before anything was trained.",
+            "Look at where the answer begins: the logits of position t say what comes at t + 1; then at masks and padding.",
         )
     return Says(
         "Engine and trainer disagree on the same tokens before anything was trained",
@@ -188,11 +209,11 @@ def _how_wrong(one: GradientCheck, checks: Sequence[GradientCheck]) -> str:
         return "is zero"
     if one.cosine is not None and one.cosine < OPPOSITE:
         return "points the opposite way: the sign of the loss or of the advantage is wrong"
-    if one.cosine is not None and one.cosine > ALIGNED and one.reference_norm:
-        return f"has the right direction and {one.norm / one.reference_norm:.3g} times the length: it is scaled"
     before = [other for other in checks if (other.step, other.inner) < (one.step, one.inner)]
     if before and (one.clipped or one.kl):
         return "is wrong where the clip and the KL term act, and right before: one of those two is wrong"
+    if one.cosine is not None and one.cosine > ALIGNED and one.reference_norm:
+        return f"has the right direction and {one.norm / one.reference_norm:.3g} times the length: it is scaled"
     return "points another way than it must"
 
 
@@ -205,11 +226,27 @@ def _moves(_broken: set[str], measured: Measured) -> Says:
             "After all updates the parameters are what they were.",
             "Look at the learning rate (0?), at which parameters the optimizer was given, and whether its step is called.",
         )
-    named = ", ".join(still[:3]) + (f" and {len(still) - 3} more" if len(still) > 3 else "")  # noqa: PLR2004 - three say enough
+    named = still[0] + (f" and {len(still) - 1} more" if len(still) > 1 else "") if still else ""
     return Says(
         f"Some layers do not move: {named}" if still else "Some layers hardly move",
         "After all updates their parameters are what they were, while others have changed.",
         "Look for requires_grad = False, layers that the optimizer was not given, and detached tensors below them.",
+    )
+
+
+def _rise(_broken: set[str], measured: Measured) -> Says:
+    if measured.ended_by == "budget":
+        done, of = len(measured.steps), measured.asked.steps
+        return Says(
+            f"The budget ended the training after {done} of {of} steps, before the reward had risen",
+            f"What was measured inside each step holds; {measured.asked.budget_s:g} s were too short for this machine.",
+            "Give it more time.",
+            ("envdoctor", "smoke", "--budget", f"{math.ceil(measured.asked.budget_s * 1.5 * of / max(1, done))}s"),
+        )
+    return Says(
+        "The reward does not rise, although each step by itself is right",
+        "What is measured inside a step holds; what lies between steps does not work.",
+        "Look at the optimizer (learning rate, state, clipping of gradients), at the clip, and at whether enough steps were run.",
     )
 
 
@@ -226,20 +263,20 @@ TELLERS: dict[str, Callable[[set[str], Measured], Says]] = {
         "Without a difference inside a group every advantage is 0 and nothing can be learnt.",
         "Look at the reward function, and whether the engine samples at all (greedy, or one seed for all answers).",
     ),
-    "advantages-are-right": _said(
-        "The loss does not get the advantages of these answers",
-        "Advantages were made a second time, in float64, from rewards read again, and the two differ.",
-        "Look at their sign and scale, at the order of the answers (each prompt G times in a row), and at the group's size.",
-    ),
     "advantages-centred": _said(
         "Advantages do not sum to zero over the answers to a prompt",
         "The groups that the advantage is normalised over are not the answers to one prompt.",
         "Look at the order of the answers: each prompt repeated G times in a row (repeat_interleave), not the "
         "whole batch G times (repeat).",
     ),
+    "advantages-are-right": _said(
+        "The loss does not get the advantages of these answers",
+        "Advantages were made a second time, in float64, from rewards read again, and the two differ.",
+        "Look at their sign and scale, at the order of the answers (each prompt G times in a row), and at the group's size.",
+    ),
     "engine-agrees": _engine,
-    "sampler-follows-policy": _sampler,
     "engine-agrees-after-push": _stale,
+    "sampler-follows-policy": _sampler,
     "ratio-is-one": _said(
         "The ratio is not 1 on the first update",
         "Before the first update of a batch new and old policy are the same; the old log-probabilities in the "
@@ -274,11 +311,7 @@ TELLERS: dict[str, Callable[[set[str], Measured], Says]] = {
         "Its entropy is gone before the reward has risen: it repeats itself instead of trying.",
         "Look at the learning rate, at the clip, and at the sign of the advantage.",
     ),
-    "reward-rises": _said(
-        "The reward does not rise, although each step by itself is right",
-        "What is measured inside a step holds; what lies between steps does not work.",
-        "Look at the optimizer (learning rate, state, clipping of gradients), at the clip, and at whether enough steps were run.",
-    ),
+    "reward-rises": _rise,
     "greedy-improves": _said(
         "The held-out greedy answers do not improve",
         "The reward in training rises and that of prompts that were not trained on does not.",

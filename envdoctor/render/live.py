@@ -123,6 +123,10 @@ def _untested(facts: Facts, devices: tuple[DeviceTried, ...], wrap: Wrap) -> Ite
     cpu_build = isinstance(build, Known) and build.value is not None and build.value.cuda is None
     if isinstance(gpus, Known) and gpus.value and cpu_build:
         why = f"{plural(len(gpus.value), 'GPU')} of this machine not tested, since this torch is a build for the CPU"
+    elif isinstance(gpus, Known) and gpus.value:
+        why = f"{plural(len(gpus.value), 'GPU')} of this machine not tested, since CUDA_VISIBLE_DEVICES hides them"
+    elif isinstance(gpus, Unknown):
+        why = f"GPUs could not be listed ({gpus.why})"
     else:
         why = "no GPU"
     rest = [*left, "whatever the GPU kernels of torch and of the engine do", "NCCL"]

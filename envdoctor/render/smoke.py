@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MARKS = {State.HELD: ("held", "good"), State.BROKEN: ("BROKEN", "error"), State.UNMEASURED: ("?", "info")}
 MARK = 8
 """Columns of the mark before an invariant."""
-TITLE, VALUE = 0.5, 0.22
+TITLE, VALUE = 0.5, 0.17
 """Shares of the rest that the title and the value take."""
 GAP = 2
 HEIGHT = 6

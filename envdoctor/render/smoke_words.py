@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from envdoctor.measured import Measured, Step
     from envdoctor.proving.proof import Invariant, Proof
 
+TOTALS = frozenset({"whole", "worker"})
+"""Sums of other times, which a page need not repeat."""
 STATES = {State.BROKEN: "BROKEN", State.UNMEASURED: "not measured", State.HELD: "held"}
 
 
@@ -72,12 +74,9 @@ def setting(measured: Measured) -> Iterator[tuple[str, str]]:
 
 def times(measured: Measured, seconds: float) -> Iterator[tuple[str, str]]:
     """Seconds by part, the engine's start apart from the training, and tokens a second after the first step."""
-    known = dict(measured.times_s)
-    for name in ("import", "engine start", "training"):
-        if name in known:
-            yield name, f"{known.pop(name):.1f} s"
-    for name, value in known.items():
-        yield name, f"{value:.1f} s"
+    for name in sorted(measured.times_s, key=_rank):
+        if name not in TOTALS:
+            yield name.replace("_", " "), f"{measured.times_s[name]:.1f} s"
     yield "in all", f"{seconds:.1f} s"
     # the first step compiles, captures and allocates
     warm = measured.steps[1:] or measured.steps
@@ -85,6 +84,12 @@ def times(measured: Measured, seconds: float) -> Iterator[tuple[str, str]]:
     if rollout is not None and train is not None:
         more = f", each learnt from {measured.asked.inner_steps} times" if measured.asked.inner_steps > 1 else ""
         yield "tokens/s", f"{rollout:,.0f} in the rollout, {train:,.0f} in the training{more} (without the first step)"
+
+
+def _rank(name: str) -> int:
+    """Places in which the parts of a run are told: imports, the engine's start, the training, the rest in their own order."""
+    first = ("import", "engine_start", "train")
+    return next((place for place, start in enumerate(first) if name.startswith(start)), len(first))
 
 
 def _rate(steps: Sequence[Step], name: str) -> float | None:

@@ -241,6 +241,10 @@ def smoke(settings: Settings, teller: Teller, ranks: Any, seam: Seam) -> Dict[st
     teller.phase("build the model")
     torch.manual_seed(settings.seed)
     policy, task = built(settings, device)
+    if settings.model is not None:
+        from . import real
+
+        settings = real.suited(settings, policy)
     policy = seam("policy", policy)
     ranks.start_equal(policy)
     start = {name: tensor.detach().clone() for name, tensor in policy.named_parameters()}

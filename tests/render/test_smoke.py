@@ -17,6 +17,7 @@ from envdoctor.proving.proof import State
 from envdoctor.render import Page
 from envdoctor.render.smoke import MAX_SAID, render
 from envdoctor.render.smoke_words import headline, memory, number, setting, size, times
+from tests.proving import recorded
 from tests.proving.made import INVARIANTS, asked, failure, invariant, measured, not_started, proven, stale, step
 
 if TYPE_CHECKING:
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
     from envdoctor.proving.proof import Proof
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "smoke"
-PROOFS: dict[str, Callable[[], Proof]] = {"proven": proven, "broken-invariant": stale, "engine-did-not-start": not_started}
+PROOFS: dict[str, Callable[[], Proof]] = {
+    "proven": proven,
+    "broken-invariant": stale,
+    "engine-did-not-start": not_started,
+    "recorded-bare-cpu": lambda: recorded.proof("bare-cpu"),
+    "recorded-engine-stale": lambda: recorded.proof("engine-stale"),
+}
 HOSTILE = "\x1b[2J\x1b]0;title\x07\u202egnp.exe\n\r\x00<script>alert(1)</script>" + "x" * 5000
 
 
@@ -158,7 +165,7 @@ def test_a_run_without_steps_or_with_numbers_that_are_none_is_shown_without_a_cr
 
 def test_times_name_the_start_of_the_engine_apart_and_leave_the_first_step_out_of_the_rates() -> None:
     rows = dict(times(measured(), 52.3))
-    assert list(rows)[:3] == ["import", "engine start", "training"]
+    assert list(rows) == ["import torch", "engine start", "train", "repeat", "in all", "tokens/s"]
     assert rows["engine start"] == "31.5 s"
     assert rows["in all"] == "52.3 s"
     assert rows["tokens/s"] == ("6,400 in the rollout, 12,800 in the training, each learnt from 2 times (without the first step)")

@@ -1,0 +1,1 @@
+"""What takes minutes and a whole stack: vLLM, transformers and TRL for real."""
