@@ -2,7 +2,8 @@
 
     python benchmarks/plain_trl.py STEPS [vllm]
 
-It runs in the target's Python. It is what people run as a smoke test today: it prints rewards, and proves nothing. Prints one JSON object.
+It runs in the target's Python. It is what people run as a smoke test today: it prints rewards, and proves nothing.
+Prints one JSON object.
 """
 
 from __future__ import annotations

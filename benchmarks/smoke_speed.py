@@ -4,7 +4,9 @@
 
 ENVIRONMENT has torch, TRL and vLLM (`make smoke-vllm` makes one in .venv-vllm). Each round runs every row once, in turn, so
 that the noise of the machine hits all alike; times are wall seconds of the whole command, imports and engine start included. The
-peer has the same task, model, batch and number of updates (plain_trl.py). Exit status: 0 measured; 1 a command did not do its work.
+peer has the same task, model, batch and number of updates (plain_trl.py).
+
+Exit status: 0 measured; 1 a command did not do its work.
 """
 
 from __future__ import annotations

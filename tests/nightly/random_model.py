@@ -10,21 +10,24 @@ import os
 import sys
 
 VOCABULARY = 400
+END = "<|endoftext|>"
 HIDDEN, INNER, LAYERS, HEADS, KEYS = 128, 256, 2, 2, 1
 
 
 def main(folder: str, texts: list[str]) -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
-    import torch
-    from tokenizers import ByteLevelBPETokenizer
-    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+    import torch  # noqa: PLC0415 - offline first
+    from tokenizers import ByteLevelBPETokenizer  # noqa: PLC0415
+    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM  # noqa: PLC0415
 
     os.makedirs(folder, exist_ok=True)
     pieces = ByteLevelBPETokenizer()
-    pieces.train(texts, vocab_size=VOCABULARY, min_frequency=2, special_tokens=["<|endoftext|>"], show_progress=False)
+    pieces.train(texts, vocab_size=VOCABULARY, min_frequency=2, special_tokens=[END], show_progress=False)
     pieces.save(os.path.join(folder, "tokenizer.json"))
     PreTrainedTokenizerFast(
-        tokenizer_file=os.path.join(folder, "tokenizer.json"), eos_token="<|endoftext|>", pad_token="<|endoftext|>"
+        tokenizer_file=os.path.join(folder, "tokenizer.json"),
+        eos_token=END,
+        pad_token=END,
     ).save_pretrained(folder)
     torch.manual_seed(0)
     model = Qwen2ForCausalLM(
