@@ -35,6 +35,8 @@ STARTUP_S = {"bare": 60.0, "transformers": 120.0, "vllm": 420.0, "trl": 240.0, "
 """What an engine may take besides the budget: imports, start, sampling before and after. vLLM has taken 70 s on two busy cores
 with a model this small; on a cold machine its kernels are compiled first, which takes minutes."""
 STEPS = {"bare": 50, "transformers": 50, "vllm": 50, "trl": 40, "trl+vllm": 40}
+PROMPTS = {"trl": 12, "trl+vllm": 12}
+"""Prompts of a batch where it is not the settings' own number: TRL passes over its 24 prompts in whole batches."""
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?$")
 UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 MAX_BUDGET_S = 24 * 3600.0
@@ -113,6 +115,7 @@ def ask(wishes: Wishes, facts: Facts, interpreter: str) -> Asked:
         # on a GPU an engine's attention kernels want 16 bits; torch alone keeps the trainer's 32
         "engine_dtype": "bfloat16" if device != "cpu" and engine in {"vllm", "trl+vllm"} else "float32",
         "steps": STEPS[engine],
+        **({"prompts": PROMPTS[engine]} if engine in PROMPTS else {}),
         "budget_s": wishes.budget_s,
         "gpus": wishes.gpus,
     }

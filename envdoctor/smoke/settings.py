@@ -23,7 +23,7 @@ class Settings(NamedTuple):
     engine_dtype: str = "float32"
     """Of the sampling engine's weights: float32 or bfloat16. The trainer keeps float32."""
     steps: int = 50
-    prompts: int = 8
+    prompts: int = 16
     group: int = 16
     """Answers to each prompt (G of the paper)."""
     answer_tokens: int = 4

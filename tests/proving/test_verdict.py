@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from envdoctor.measured import GradientCheck, Measured, Rank, Repeat, Sample, Step, ValueNetwork, decode
 from envdoctor.proving.broken import TELLERS, of_broken
 from envdoctor.proving.proof import Invariant, State
-from envdoctor.proving.verdict import judge, proven
+from envdoctor.proving.verdict import NEEDED, judge, proven
 
 RECORDED = Path(__file__).parent / "recorded"
 GRPO, PPO = (decode((RECORDED / f"bare-cpu-{loss}.json").read_bytes()) for loss in ("grpo", "ppo"))
@@ -50,6 +51,14 @@ def test_a_recorded_healthy_run_is_proven(measured: Measured) -> None:
 def test_every_invariant_has_a_teller() -> None:
     keys = {one.key for one in judge(GRPO)} | {one.key for one in judge(PPO)} | {"ranks-agree"}
     assert keys <= set(TELLERS)
+
+
+def test_the_page_about_the_smoke_lists_every_invariant_and_no_other() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "smoke.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([a-z-]+)`( \(required\))?.*\|.*\|.*\|$", page.partition("## The verdict")[2], re.MULTILINE)
+    # the names of engines stand in a table further up
+    assert {key for key, _ in listed} == {*states(GRPO), *states(PPO), "ranks-agree"}
+    assert {key for key, required in listed if required} == NEEDED
 
 
 @pytest.mark.parametrize(
