@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint types docs smoke-cpu smoke-sabotage engine image-h100 real truth truth-linking truth-names kill network verify data locks bench fuzz clean
+.PHONY: help check test lint types docs smoke smoke-cpu smoke-sabotage engine image-h100 real truth truth-linking truth-names kill network verify data locks bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,11 +56,14 @@ truth-names: $(READY) ## really import what pairs of releases take from each oth
 	mkdir -p docs/truth
 	$(BIN)/python -m tests.truth.names_truth --page docs/truth/$$(date -u +%F)-names.md
 
+smoke: $(READY) ## prove that GRPO trains on this machine, on its GPU where there is one (TARGET=path, ENGINE=name)
+	$(BIN)/envdoctor smoke $(if $(TARGET),"$(TARGET)") $(if $(ENGINE),--engine $(ENGINE))
+
 smoke-cpu: $(READY) .venv-torch/.ready ## the smoke for real on this CPU, and every fault that it must name: torch, 1 GB of disk, 4 minutes
 	$(BIN)/envdoctor smoke .venv-torch --device cpu --no-certificate
 	ENVDOCTOR_TORCH_PYTHON=$(CURDIR)/.venv-torch/bin/python $(BIN)/python -m pytest -n auto -q -m torch
 
-smoke-sabotage: $(READY) .venv-torch/.ready ## put 30 faults into the smoke over 5 seeds, and run 30 healthy seeds: 10 minutes on two cores
+smoke-sabotage: $(READY) .venv-torch/.ready ## put 31 faults into the smoke over 5 seeds, and run 30 healthy seeds: 15 minutes on two cores
 	mkdir -p docs/truth
 	ENVDOCTOR_TORCH_PYTHON=$(CURDIR)/.venv-torch/bin/python $(BIN)/python -m tests.sabotage.table --page docs/truth/$$(date -u +%F)-sabotage.md
 

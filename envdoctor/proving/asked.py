@@ -123,9 +123,25 @@ def ask(wishes: Wishes, facts: Facts, interpreter: str) -> Asked:
         interpreter=interpreter,
         settings=settings,
         deadline_s=2 * wishes.budget_s + STARTUP_S[engine],
-        ranks=wishes.gpus,
+        ranks=ranks_of(wishes, engine, device),
         chosen=f"{why_engine}; {why_device}",
     )
+
+
+def ranks_of(wishes: Wishes, engine: str, device: str) -> int:
+    """Processes that train: where several GPUs take part, vLLM has the last one for itself.
+
+    Raises:
+        UserError: TRL's vLLM server is asked for without GPUs.
+    """
+    if wishes.gpus == 1 or engine not in {"vllm", "trl+vllm"}:
+        return wishes.gpus
+    if engine == "trl+vllm" and device == "cpu":
+        raise UserError(
+            f"--gpus {wishes.gpus} with --engine trl+vllm needs GPUs: TRL sends the weights to its vLLM server by NCCL",
+            "Leave --gpus out, or take --engine vllm, which runs on a CPU with several processes too.",
+        )
+    return wishes.gpus - 1
 
 
 def chosen_device(wishes: Wishes, facts: Facts) -> tuple[str, str]:
@@ -145,6 +161,12 @@ def chosen_device(wishes: Wishes, facts: Facts) -> tuple[str, str]:
             raise UserError(f"--gpus {wishes.gpus} needs a torch with CUDA, and {lacks}", "envdoctor check says how to get one.")
         return "cpu", f"on the CPU ({lacks}); this proves nothing of a GPU"
     wanted = 0 if wishes.device == "auto" else index_of(wishes.device)
+    if wanted and wishes.gpus > 1:
+        few = ",".join(str(wanted + one) for one in range(wishes.gpus))
+        raise UserError(
+            f"--gpus {wishes.gpus} takes the first GPUs that it sees, not those from --device {wishes.device} on",
+            f"Show it those that you mean: CUDA_VISIBLE_DEVICES={few} envdoctor smoke --gpus {wishes.gpus}",
+        )
     if not cuda:
         hint = "envdoctor check says how to get a build with CUDA; --device cpu tries the rest of the stack."
         raise UserError(f"--device {wishes.device} needs a torch with CUDA, and this one is a build for the CPU", hint)

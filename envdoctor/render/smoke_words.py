@@ -11,7 +11,7 @@ from envdoctor.wording import plural
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from envdoctor.measured import Measured, Step
+    from envdoctor.measured import Asked, Measured, Step
     from envdoctor.proving.proof import Invariant, Proof
 
 TOTALS = frozenset({"whole", "worker"})
@@ -57,7 +57,7 @@ def setting(measured: Measured) -> Iterator[tuple[str, str]]:
     asked = measured.asked
     device = measured.device_name or asked.device
     capability = f", compute capability {measured.compute_capability}" if measured.compute_capability else ""
-    yield "device", f"{asked.device}: {device}{capability}{'' if asked.gpus == 1 else f'; {asked.gpus} GPUs'}"
+    yield "device", f"{asked.device}: {device}{capability}{'' if asked.gpus == 1 else f'; {together(asked)}'}"
     model = asked.model or "built on the spot, random weights"
     size = f"{plural(measured.layers, 'layer')}, {measured.parameters:,} parameters, {measured.vocabulary:,} tokens"
     yield "model", f"{measured.model_kind}, {model}; {size}"
@@ -70,6 +70,12 @@ def setting(measured: Measured) -> Iterator[tuple[str, str]]:
         yield "ended by", f"{measured.ended_by} ({asked.budget_s:g} s): {plural(left, 'step')} of {asked.steps} left out"
     if measured.versions:
         yield "versions", ", ".join(f"{name} {version}" for name, version in sorted(measured.versions.items()))
+
+
+def together(asked: Asked) -> str:
+    """What takes part in a run of several: "3 GPUs, the last one for vLLM alone"."""
+    what = f"{asked.gpus} {'processes' if asked.device == 'cpu' else 'GPUs'}"
+    return what + (", the last one for vLLM alone" if "vllm" in asked.engine else "")
 
 
 def times(measured: Measured, seconds: float) -> Iterator[tuple[str, str]]:

@@ -6,10 +6,11 @@ import os
 import sys
 import time
 import traceback
-from typing import List, Optional, Tuple
+from typing import Tuple
 
 from .settings import Settings, from_json
-from .telling import Teller
+from .telling import Teller, whole_message
+from .visible import only_device
 
 QUIET = {
     # nothing is fetched, nothing is reported to anybody
@@ -38,7 +39,9 @@ def main(words: Tuple[str, ...], descriptor: int, scratch: str) -> None:
     """Run the smoke whose settings (JSON) are the first word; tells "done" with the document, or "failed" with the reason."""
     began = time.perf_counter()
     teller = Teller(descriptor)
-    settings = from_json(words[0])._replace(scratch=scratch)
+    settings = asked = from_json(words[0])._replace(scratch=scratch)
+    if settings.engine == "vllm":
+        settings = settings._replace(device=only_device(settings.device))
     os.environ.update({name: value for name, value in QUIET.items() if name != "NCCL_DEBUG" or name not in os.environ})
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
@@ -56,6 +59,7 @@ def main(words: Tuple[str, ...], descriptor: int, scratch: str) -> None:
         traceback.print_exc()
         sys.stdout.flush()
         raise SystemExit(1) from None
+    measured["asked"]["device"] = asked.device
     measured["times_s"]["worker"] = time.perf_counter() - began
     teller.tell("done", measured=measured)
 
@@ -77,18 +81,6 @@ def run(settings: Settings, teller: Teller) -> dict:  # type: ignore[type-arg]
         measured = grpo.run(settings, teller)
     measured["times_s"].setdefault("import_torch", imported)
     return measured
-
-
-def whole_message(error: BaseException) -> str:
-    """The error's words and those of what caused it, the cause first: it is what went wrong."""
-    told: List[str] = []
-    seen = set()
-    one: Optional[BaseException] = error
-    while one is not None and id(one) not in seen and len(told) < 6:  # noqa: PLR2004
-        seen.add(id(one))
-        told.append(f"{type(one).__name__}: {one}")
-        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
-    return "\n".join(reversed(told))
 
 
 def short(file: str) -> str:

@@ -25,6 +25,7 @@ from .task import Echo
 from .telling import Teller
 
 if TYPE_CHECKING:
+    from .engines import Weights
     from .settings import Settings
 
 Seam = Callable[..., Any]
@@ -251,7 +252,8 @@ def smoke(settings: Settings, teller: Teller, ranks: Any, seam: Seam) -> Dict[st
     frozen = seam("frozen", copy.deepcopy(policy).eval().requires_grad_(requires_grad=False))
     teller.phase(f"start the engine {settings.engine}")
     engine_began = time.perf_counter()
-    engine = seam("engine", started(settings, policy, teller))
+    first = [(name, tensor.detach()) for name, tensor in policy.named_parameters()]
+    engine = seam("engine", started(settings, first, teller))
     times = {"engine_start": time.perf_counter() - engine_began}
 
     teller.phase("sample before training")
@@ -312,9 +314,8 @@ def built(settings: Settings, device: torch.device) -> Any:  # noqa: ANN401 - (p
     return Llama(Shape()).to(device), Echo(settings.answer_tokens)
 
 
-def started(settings: Settings, policy: torch.nn.Module, teller: Teller) -> Any:  # noqa: ANN401 - see engines
-    """The engine that was asked for, with the policy's weights."""
-    weights = [(name, tensor.detach()) for name, tensor in policy.named_parameters()]
+def started(settings: Settings, weights: Weights, teller: Teller) -> Any:  # noqa: ANN401 - see engines
+    """The engine that was asked for, with these weights."""
     if settings.engine == "bare":
         from .engines import bare
 
@@ -323,6 +324,10 @@ def started(settings: Settings, policy: torch.nn.Module, teller: Teller) -> Any:
         from .engines import transformers
 
         return transformers.start(settings, weights, teller)
+    if settings.engine == "vllm" and settings.gpus > 1:
+        from .engines import apart
+
+        return apart.start(settings, weights, teller)
     if settings.engine == "vllm":
         from .engines import vllm
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from typing import Any
+from typing import Any, List, Optional
 
 
 class Teller:
@@ -45,3 +45,15 @@ def finite(value: Any) -> Any:  # noqa: ANN401 - what JSON can hold
     if isinstance(value, (list, tuple)):
         return [finite(one) for one in value]
     return value
+
+
+def whole_message(error: BaseException) -> str:
+    """The error's words and those of what caused it, the cause first: it is what went wrong."""
+    told: List[str] = []
+    seen = set()
+    one: Optional[BaseException] = error
+    while one is not None and id(one) not in seen and len(told) < 6:  # noqa: PLR2004
+        seen.add(id(one))
+        told.append(f"{type(one).__name__}: {one}")
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+    return "\n".join(reversed(told))

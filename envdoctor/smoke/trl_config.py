@@ -23,8 +23,6 @@ END = "<end>"
 DRAWS = 4096
 """So many prompts are drawn to see all that there are: at 1 in 24 the chance to miss one is below 1e-70."""
 WITHOUT_VLLM, WITH_VLLM = "trl", "trl+vllm"
-SEEN_BEFORE = "ENVDOCTOR_CUDA_VISIBLE_DEVICES"
-"""Keeps what CUDA_VISIBLE_DEVICES was before all GPUs but one were hidden from the trainer."""
 CONTEXT = 32
 """Tokens of a prompt and its answer that vLLM makes room for."""
 
@@ -80,24 +78,6 @@ def quiet(scratch: str, *, vllm_on_cpu: bool) -> None:
         # With oneDNN's kernels vLLM keeps a packed copy of each weight and drops the weight: TRL's push then fails ("'Parameter'
         # object has no attribute 'weight_loader'"). Held to AVX2, oneDNN has none for 16 bits, and vLLM takes torch's.
         os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
-
-
-def only_device(device: str) -> str:
-    """Show one GPU (or none) to this process: the Trainer of transformers spreads a batch over all that it sees (DataParallel).
-
-    Under torch.distributed.run each rank takes its own, and nothing is hidden. Before CUDA is first used. Gives the device as it
-    is called from now on.
-    """
-    if not device.startswith("cuda"):
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
-        return device
-    os.environ.setdefault(SEEN_BEFORE, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
-    if "LOCAL_RANK" in os.environ:
-        return f"cuda:{os.environ['LOCAL_RANK']}"
-    index = int(device.partition(":")[2] or "0")
-    seen = [one for one in os.environ[SEEN_BEFORE].split(",") if one]
-    os.environ["CUDA_VISIBLE_DEVICES"] = seen[index] if len(seen) > index else str(index)
-    return "cuda:0"
 
 
 def mode_of(settings: Settings, fields: Dict[str, Any]) -> Mode:

@@ -32,9 +32,9 @@ from .trl_config import (
     end_outside,
     fields_of,
     mode_of,
-    only_device,
     quiet,
 )
+from .visible import only_device
 
 if TYPE_CHECKING:
     from .settings import Settings

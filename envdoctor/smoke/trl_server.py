@@ -18,7 +18,8 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Dict, Iterator, List
 
-from .trl_config import CONTEXT, SEEN_BEFORE
+from .trl_config import CONTEXT
+from .visible import environment_of_a_server
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -28,17 +29,6 @@ START_S = 300.0
 LOOK_S = 0.5
 END_S = 5.0
 TAIL_BYTES = 8192
-NOT_FOR_A_SERVER = (
-    "RANK",
-    "LOCAL_RANK",
-    "GROUP_RANK",
-    "ROLE_RANK",
-    "WORLD_SIZE",
-    "LOCAL_WORLD_SIZE",
-    "MASTER_ADDR",
-    "MASTER_PORT",
-)
-"""What torch.distributed.run tells a rank: a server that read it would wait to be one."""
 HEALTH = ("/health/", "/health")
 """TRL's own server up to 1.x, and vLLM's."""
 
@@ -101,12 +91,9 @@ def command(folder: str, address: str, dtype: str) -> List[str]:
 
 
 def environment(settings: Settings) -> Dict[str, str]:
-    """The last GPU for the server, and nothing that makes it think it is a rank."""
-    environ = {name: value for name, value in os.environ.items() if name not in NOT_FOR_A_SERVER and "TORCHELASTIC" not in name}
+    """The last GPU for the server."""
+    environ = environment_of_a_server(settings.gpus - 1)
     environ.pop("VLLM_ENABLE_V1_MULTIPROCESSING", None)
-    seen = [one for one in os.environ.get(SEEN_BEFORE, "").split(",") if one]
-    last = settings.gpus - 1
-    environ["CUDA_VISIBLE_DEVICES"] = seen[last] if len(seen) > last else str(last)
     return environ
 
 

@@ -189,7 +189,9 @@ def test_memory_says_its_growth_and_what_a_value_network_costs() -> None:
 def test_what_was_run_says_the_budget_that_ended_it_and_several_gpus() -> None:
     rows = dict(setting(measured(ended_by="budget", steps=(step(0),), asked=asked(gpus=2, model="~/models/tiny"))))
     assert rows["ended by"] == "budget (60 s): 39 steps of 40 left out"
-    assert rows["device"].endswith("compute capability 9.0; 2 GPUs")
+    assert rows["device"].endswith("compute capability 9.0; 2 GPUs, the last one for vLLM alone")
+    on_cpu = dict(setting(measured(asked=asked(gpus=3, device="cpu", engine="bare"))))
+    assert on_cpu["device"].endswith("; 3 processes"), "there is no GPU to count"
     assert "~/models/tiny" in rows["model"]
     assert "1 step of 8 prompts x 16 answers x 4 tokens" in rows["run"]
 
