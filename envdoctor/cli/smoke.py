@@ -73,7 +73,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     if verify is not None:
         from envdoctor.cli.certifying import run_verify  # noqa: PLC0415
 
-        return run_verify(verify, target, form=form, output=output, data=data)
+        return run_verify(verify, target, form=form, output=output, data=data, verbose=verbose)
     from envdoctor.cli.smoking import Shown, run_smoke  # noqa: PLC0415 - `--help` needs none of this
     from envdoctor.proving.asked import Wishes, seconds  # noqa: PLC0415
 

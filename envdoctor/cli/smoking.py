@@ -47,6 +47,10 @@ def run_smoke(
     from envdoctor.render.smoke import render  # noqa: PLC0415
     from envdoctor.render.sparkline import needs_ascii  # noqa: PLC0415
 
+    if certificate is not None:
+        from envdoctor.cli.certifying import checked_place  # noqa: PLC0415
+
+        checked_place(certificate or None, profile)
     with session.start(target) as pending:
         if pending.running is None or pending.spec.scheme != "venv":
             raise UserError(
