@@ -17,6 +17,9 @@ GPUS = "Train data-parallel on so many GPUs."
 CERTIFICATE = "Write the certificate of a proven run here."
 VERIFY = "Run nothing: say whether this machine, environment and lock still are what this certificate was given for."
 
+RUNS = ("engine", "device", "budget", "seed", "loss", "reward", "model", "gpus", "profile", "html", "certificate")
+"""Options of a run, which --verify makes none of."""
+
 
 @click.command()
 @click.argument("target", required=False, type=click.Path(), shell_complete=completed)
@@ -71,6 +74,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     if certificate is not None and no_certificate:
         raise click.UsageError("--certificate and --no-certificate contradict each other")
     if verify is not None:
+        if told := [one for one in RUNS if _given(one)]:
+            raise click.UsageError(f"--verify runs nothing, so {', '.join(f'--{one}' for one in told)} cannot be told to it")
         from envdoctor.cli.certifying import run_verify  # noqa: PLC0415
 
         return run_verify(verify, target, form=form, output=output, data=data, verbose=verbose)
@@ -82,3 +87,9 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     )
     where = None if no_certificate else certificate or ""
     return run_smoke(target, wishes, shown=Shown(form, output, html, verbose), profile=profile, certificate=where, data=data)
+
+
+def _given(option: str) -> bool:
+    """Whether it was on the command line."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"

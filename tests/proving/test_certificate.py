@@ -23,7 +23,7 @@ from envdoctor.proving.certificate import (
     encode,
     resting_on,
 )
-from envdoctor.proving.proof import State
+from envdoctor.proving.proof import Proof, State
 from tests.factory import dist, edit, gpu, healthy, put, with_driver
 from tests.proving import recorded
 from tests.proving.made import not_started
@@ -63,7 +63,7 @@ def test_what_was_not_measured_says_why() -> None:
 
 
 @pytest.mark.parametrize("proof", [recorded.proof("engine-stale"), not_started()], ids=["broken", "failed"])
-def test_a_run_that_was_not_proven_has_none(proof: recorded.Proof) -> None:
+def test_a_run_that_was_not_proven_has_none(proof: Proof) -> None:
     with pytest.raises(ValueError, match="only a proven run"):
         certify(proof, rests(healthy()), target="h100", given="", envdoctor="", data_as_of=None)
 
