@@ -96,9 +96,7 @@ def sabotaged(fault: str, scratch: Path) -> Measured:
     return decode(done.stdout.splitlines()[-1].encode())
 
 
-@pytest.mark.parametrize(
-    ("fault", "names"), [("engine stale", "engine-agrees-after-push"), ("off by one", "engine-agrees")]
-)
+@pytest.mark.parametrize(("fault", "names"), [("engine stale", "engine-agrees-after-push"), ("off by one", "engine-agrees")])
 def test_a_fault_beside_a_real_vllm_is_named(fault: str, names: str, tmp_path: Path) -> None:
     broken = {one.key for one in judge(sabotaged(fault, tmp_path)) if one.state is State.BROKEN}
     assert names in broken
