@@ -17,7 +17,7 @@ GPUS = "Train data-parallel on so many GPUs."
 CERTIFICATE = "Write the certificate of a proven run here."
 VERIFY = "Run nothing: say whether this machine, environment and lock still are what this certificate was given for."
 
-RUNS = ("engine", "device", "budget", "seed", "loss", "reward", "model", "gpus", "profile", "html", "certificate")
+RUNS = ("engine", "device", "budget", "seed", "loss", "reward", "model", "gpus", "profile", "html", "json_file", "certificate")
 """Options of a run, which --verify makes none of."""
 
 
@@ -35,6 +35,7 @@ RUNS = ("engine", "device", "budget", "seed", "loss", "reward", "model", "gpus",
 @click.option("--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write the report to FILE instead of standard output.")
 @click.option("--html", metavar="FILE", type=click.Path(), help="Also write the report as one HTML file.")
+@click.option("--json", "json_file", metavar="FILE", type=click.Path(), help="Also write the report as JSON.")
 @click.option("--certificate", metavar="FILE", type=click.Path(), help=CERTIFICATE)
 @click.option("--no-certificate", is_flag=True, help="Write no certificate.")
 @click.option("--verify", metavar="CERT", type=click.Path(), help=VERIFY)
@@ -54,6 +55,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     form: str,
     output: str | None,
     html: str | None,
+    json_file: str | None,
     certificate: str | None,
     no_certificate: bool,
     verify: str | None,
@@ -74,8 +76,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     if certificate is not None and no_certificate:
         raise click.UsageError("--certificate and --no-certificate contradict each other")
     if verify is not None:
-        if told := [one for one in RUNS if _given(one)]:
-            raise click.UsageError(f"--verify runs nothing, so {', '.join(f'--{one}' for one in told)} cannot be told to it")
+        if told := [f"--{one.removesuffix('_file')}" for one in RUNS if _given(one)]:
+            raise click.UsageError(f"--verify runs nothing, so {', '.join(told)} cannot be told to it")
         from envdoctor.cli.certifying import run_verify  # noqa: PLC0415
 
         return run_verify(verify, target, form=form, output=output, data=data, verbose=verbose)
@@ -86,7 +88,9 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
         engine=engine, device=device, budget_s=seconds(budget), seed=seed, loss=loss, reward=reward, model=model, gpus=gpus
     )
     where = None if no_certificate else certificate or ""
-    return run_smoke(target, wishes, shown=Shown(form, output, html, verbose), profile=profile, certificate=where, data=data)
+    return run_smoke(
+        target, wishes, shown=Shown(form, output, html, json_file, verbose), profile=profile, certificate=where, data=data
+    )
 
 
 def _given(option: str) -> bool:
