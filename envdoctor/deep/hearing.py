@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
@@ -22,8 +23,8 @@ MOST_CHARACTERS = 2000
 LAST_LINES = 30
 THE_END = "the end of the process"
 """What was being done when a worker died that had told everything."""
-WATCH = "Timeout (0:"
-"""What the worker's own watch (faulthandler) writes before it ends the process."""
+WATCH = re.compile(r"^Timeout \((\d+):(\d\d):(\d\d)(?:\.\d+)?\)!$", re.MULTILINE)
+"""What the worker's own watch (faulthandler) writes before it ends the process: hours, minutes and seconds that were given."""
 
 
 class Heard(NamedTuple):
@@ -53,10 +54,14 @@ class Heard(NamedTuple):
         """How it ended where it did not come to its end: "no answer in 15 s", "killed by SIGSEGV", "exit status 1".
 
         Args:
-            limit_s: what it was given for its work.
+            limit_s: what it was given for its work, where its own watch does not say what was exceeded.
         """
         ended = self.ended
-        if ended.late or (ended.status and WATCH in ended.said):
+        watched = WATCH.search(ended.said) if ended.late or ended.status else None
+        if watched is not None:
+            hours, minutes, seconds = map(int, watched.groups())
+            return f"no answer in {hours * 3600 + minutes * 60 + seconds} s"
+        if ended.late:
             return f"no answer in {limit_s:.0f} s"
         if ended.signal is not None:
             return f"killed by {ended.signal}"
