@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -71,7 +73,7 @@ class Heard(NamedTuple):
 
     def during(self) -> str:
         """What it was doing when it ended."""
-        return THE_END if self.complete else self.ended.phase or "its start"
+        return THE_END if self.complete else cut(self.ended.phase) or "its start"
 
     def last_lines(self) -> str:
         """The end of what it printed."""
@@ -96,16 +98,19 @@ def hear(wanted: Wanted, say: Callable[[str], None]) -> Heard:
         if event.get("event") == "phase":
             say(str(event.get("name", ""))[:100])
         elif len(events) < MOST_EVENTS:
-            events.append(cut(redacted(event, homes, users)))
+            with contextlib.suppress(RecursionError):  # nested deeper than anything of ours
+                events.append(cut(redacted(event, homes, users)))
 
     ended = running.run(wanted, on_event)
     return Heard(tuple(events), ended)
 
 
 def cut(value: Any) -> Any:  # noqa: ANN401 - what JSON can hold
-    """The value with its texts cut to size."""
+    """The value with its texts cut to size and fit for UTF-8, and without numbers that are not finite."""
     if isinstance(value, str):
-        return value[:MOST_CHARACTERS]
+        return value[:MOST_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, dict):
         return {key: cut(one) for key, one in value.items()}
     if isinstance(value, list):

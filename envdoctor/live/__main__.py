@@ -13,8 +13,8 @@ def main(words: Sequence[str], descriptor: int, scratch: str) -> None:
     """Do what the words say.
 
     Args:
-        words: ``device cuda:0 30 60 15``, ``vllm cuda:0 30 90 15`` (seconds for the start, for reading, for the checks), ``pairs 4 30``,
-            ``collective nccl 30``, or ``import MODULE [+PART ...] [COMPILED_MODULE ...]``.
+        words: ``device cuda:0 30 60 15``, ``vllm cuda:0 30 90 15`` (seconds for the start, for reading, for the checks),
+            ``pairs 4 30``, ``collective nccl 60``, or ``import MODULE [+PART ...] [COMPILED_MODULE ...]``.
         descriptor: takes the events.
         scratch: a folder of the worker's own.
     """

@@ -91,16 +91,22 @@ def main(teller: Teller, device: str, limits: Limits, scratch: str, *, vllm: boo
     imported = time.monotonic() - began
     watch.within(teller, "context", limits.start_s)
     bench = context(teller, torch, device, scratch, imported)
+    if bench is not None:
+        in_stages(teller, bench, limits, OF_VLLM if vllm else STAGES)
+    watch.over()
+    teller.tell("done")
+
+
+def in_stages(teller: Teller, bench: Bench, limits: Limits, stages: List[Stage]) -> None:
+    """Run the checks; once the device answers nothing, the rest is only told."""
     broken = ""
-    for stage in [] if bench is None else OF_VLLM if vllm else STAGES:
+    for stage in stages:
         names = (*(stage.of_gpus if bench.on_gpu else ()), *stage.of_all)
         if names and not broken:
             watch.within(teller, f"import {names[0]}", limits.load_s)
             load(names)
         watch.within(teller, stage.checks[0][0], limits.checks_s)
         broken = run(teller, bench, stage.checks, broken)
-    watch.over()
-    teller.tell("done")
 
 
 def load(names: Tuple[str, ...]) -> None:

@@ -32,9 +32,7 @@ def allocation(bench: Bench) -> Measured:
     free = torch.cuda.mem_get_info(bench.device)[0] if bench.on_gpu else CPU_BYTES
     wanted = int(free * SHARE) if bench.on_gpu else CPU_BYTES
     if wanted < LEAST:
-        raise RuntimeError(
-            f"only {free / GIB:.3f} GiB are free: other processes hold the device's memory (nvidia-smi lists them)"
-        )
+        raise RuntimeError(f"only {free / GIB:.3f} GiB are free: other processes hold the memory, and nvidia-smi lists them")
     chunks: List[Any] = []
     try:
         words, bad = written_and_read(bench, wanted, chunks)

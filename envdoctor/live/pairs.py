@@ -81,11 +81,11 @@ def link(torch: Any, first: int, second: int) -> Optional[str]:  # noqa: ANN401
     try:
         handles = [handle(nvml, torch.cuda.get_device_properties(index), index) for index in (first, second)]
         status = ctypes.c_int(-1)
-        if nvml.nvmlDeviceGetP2PStatus(*handles, P2P_CAPS_INDEX_NVLINK, ctypes.byref(status)):
-            return None
-        return "nvlink" if status.value == P2P_STATUS_OK else "pcie"
+        failed = nvml.nvmlDeviceGetP2PStatus(*handles, P2P_CAPS_INDEX_NVLINK, ctypes.byref(status))
     except (AttributeError, LookupError):  # a driver without the function, or a GPU that NVML does not list
         return None
+    else:
+        return None if failed else "nvlink" if status.value == P2P_STATUS_OK else "pcie"
     finally:
         nvml.nvmlShutdown()
 

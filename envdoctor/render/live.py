@@ -148,9 +148,8 @@ def _collective(one: CollectiveTried, wrap: Wrap, paint: Paint) -> Iterator[str]
 
 
 def _imports(facts: Facts, tried: tuple[ImportTried, ...], wrap: Wrap, paint: Paint) -> Iterator[str]:
-    """One line a package, and one for each part of it that fails; with what the linker had said where that was wrong."""
+    """One line a package, and one for each part of it that fails; then how the predictions of them came out."""
     yield f"  imports, each in a process of its own: {_imported(tried)}"
-    told = {(one.package, one.what): one for one in _compared(facts)}
     for one in tried:
         part = "." in one.module
         if part and one.state == "imported":
@@ -162,10 +161,28 @@ def _imports(facts: Facts, tried: tuple[ImportTried, ...], wrap: Wrap, paint: Pa
             text = f"{one.module}: {one.error or one.state}"
         text += "".join(f"; {each}" for each in one.unloaded[:2])
         text += f"; {plural(len(one.unloaded) - 2, 'further module')} not loaded" if len(one.unloaded) > 2 else ""  # noqa: PLR2004
-        about = told.get((one.package, one.module))
-        if about is not None and about.agree is False:
-            text += f"; predicted otherwise: {about.why}"
         yield from _line(one.package, one.state, text, wrap, paint)
+    yield from _predictions(_compared(facts), wrap, paint)
+
+
+def _predictions(told: tuple[Compared, ...], wrap: Wrap, paint: Paint) -> Iterator[str]:
+    """How many imports came out as the linker had said; one that did not is our own bug, and is called so."""
+    judged = [one for one in told if one.agree is not None]
+    wrong = [one for one in judged if not one.agree]
+    if not told:
+        return
+    if not judged:
+        yield from wrap("the linker had predicted nothing of them", "    ")
+        return
+    right = f"{len(judged) - len(wrong)} of {len(judged)}" if wrong else f"all {len(judged)}" if len(judged) > 1 else "one"
+    yield from wrap(f"what the linker had predicted of imports and compiled modules: {right} came true", "    ")
+    for one in wrong:
+        predicted = "loads" if one.predicted else "does not load"
+        text = f"of {one.what} ({one.package}) it was predicted that it {predicted} ({one.why}), and what came is: {one.outcome}"
+        mark, first = "BUG", "    BUG of envdoctor, not of your environment: "
+        line, *rest = wrap(text, first)
+        yield line.replace(mark, paint(mark, "error"), 1)
+        yield from rest
 
 
 def _imported(tried: tuple[ImportTried, ...]) -> str:
