@@ -34,6 +34,8 @@ class Heard(NamedTuple):
 
     events: tuple[dict[str, Any], ...]
     ended: Ended
+    stage_s: float | None = None
+    """What the stage in which it ended was given; None where the worker named none."""
 
     @property
     def complete(self) -> bool:
@@ -64,7 +66,7 @@ class Heard(NamedTuple):
             hours, minutes, seconds = map(int, watched.groups())
             return f"no answer in {hours * 3600 + minutes * 60 + seconds} s"
         if ended.late:
-            return f"no answer in {limit_s:.0f} s"
+            return f"no answer in {self.stage_s or limit_s:.0f} s"
         if ended.signal is not None:
             return f"killed by {ended.signal}"
         if ended.status:
@@ -93,16 +95,19 @@ def hear(wanted: Wanted, say: Callable[[str], None]) -> Heard:
     machine = Machine()
     homes, users = homes_of(machine), users_of(machine)
     events: list[dict[str, Any]] = []
+    stages: list[float] = []
 
     def on_event(event: dict[str, Any]) -> None:
         if event.get("event") == "phase":
             say(str(event.get("name", ""))[:100])
+            stages.extend(one for one in [event.get("within_s")] if isinstance(one, float))
+            del stages[:-1]
         elif len(events) < MOST_EVENTS:
             with contextlib.suppress(RecursionError):  # nested deeper than anything of ours
                 events.append(cut(redacted(event, homes, users)))
 
     ended = running.run(wanted, on_event)
-    return Heard(tuple(events), ended)
+    return Heard(tuple(events), ended, stages[0] if stages else None)
 
 
 def cut(value: Any) -> Any:  # noqa: ANN401 - what JSON can hold

@@ -62,7 +62,8 @@ class Places:
         if len(late) == self.world:
             return f"every rank is in '{here}'"
         further = steps[next(rank for rank in steps if rank not in late)]
-        return f"rank {', '.join(map(str, late))} {'is' if len(late) == 1 else 'are'} in '{here}', the others in '{further}'"
+        who = f"rank {late[0]} is" if len(late) == 1 else f"ranks {', '.join(map(str, late))} are"
+        return f"{who} in '{here}', the others in '{further}'"
 
 
 def watched(places: Places, backend: str, limit_s: float) -> threading.Timer:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from envdoctor.facts import Known, NotObserved, Unknown
 from envdoctor.loaded import NOT_RUN
 from envdoctor.predictions import compared
-from envdoctor.wording import plural
+from envdoctor.wording import harmless, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from envdoctor.facts import Facts
-    from envdoctor.loaded import CollectiveTried, DeviceTried, ImportTried, KernelTried, PairTried
+    from envdoctor.loaded import CollectiveTried, DeviceTried, ImportTried, KernelTried, Live, PairTried
     from envdoctor.predictions import Compared
 
     Wrap = Callable[[str, str], list[str]]
@@ -32,6 +32,8 @@ WORDS = {
 }
 """State -> its mark on the page and the style of it."""
 NAME, MARK = 21, 7
+LONGEST = 60
+"""Characters of a name or a state that a worker told."""
 MOST_PAIRS = 8
 
 
@@ -49,20 +51,32 @@ def section(facts: Facts, wrap: Wrap, paint: Paint, *, verbose: bool) -> Iterato
     yield "What was run (check --deep):"
     yield from _unknown("devices", live.devices, wrap)
     for device in live.devices.value if isinstance(live.devices, Known) else ():
-        yield from _device(device, wrap, paint, reasons=verbose or device.device != "cpu")
+        yield from _device(device, wrap, paint, verbose=verbose)
     if isinstance(live.devices, Known):
         yield from _untested(facts, live.devices.value, wrap)
     if not isinstance(live.devices, Unknown):  # what keeps devices from being tried keeps pairs of them too
         yield from _unknown("between GPUs", live.pairs, wrap)
     for pair in (live.pairs.value if verbose else live.pairs.value[:MOST_PAIRS]) if isinstance(live.pairs, Known) else ():
         yield from _pair(pair, wrap)
-    if isinstance(live.pairs, Known) and len(live.pairs.value) > MOST_PAIRS and not verbose:
-        yield f"  {plural(len(live.pairs.value) - MOST_PAIRS, 'further pair')} (-v shows them)"
+    if isinstance(live.pairs, Known):
+        yield from _rest_of_pairs(live, live.pairs.value, wrap, verbose=verbose)
     if isinstance(live.collective, Known) and live.collective.value is not None:
         yield from _collective(live.collective.value, wrap, paint)
     yield from _unknown("imports", live.imports, wrap)
     if isinstance(live.imports, Known):
         yield from _imports(facts, live.imports.value, wrap, paint)
+
+
+def _rest_of_pairs(live: Live, pairs: tuple[PairTried, ...], wrap: Wrap, *, verbose: bool) -> Iterator[str]:
+    """Pairs that are not shown, and those that were not tried."""
+    if len(pairs) > MOST_PAIRS and not verbose:
+        yield f"  {plural(len(pairs) - MOST_PAIRS, 'further pair')} (-v shows them)"
+    names = [one.device for one in live.devices.value] if isinstance(live.devices, Known) else []
+    every = len(names) * (len(names) - 1)
+    if len(pairs) < every:
+        yield from wrap(f"between GPUs: {every - len(pairs)} of {every} ordered pairs were not tried", "  ")
+    elif len(names) == 1 and names != ["cpu"]:
+        yield from wrap("between GPUs: nothing tested, there is one GPU", "  ")
 
 
 def _unknown(what: str, leaf: object, wrap: Wrap) -> Iterator[str]:
@@ -72,14 +86,14 @@ def _unknown(what: str, leaf: object, wrap: Wrap) -> Iterator[str]:
 
 def _line(name: str, state: str, text: str, wrap: Wrap, paint: Paint) -> Iterator[str]:
     """One thing that was tried: its name, its mark, and what was measured."""
-    mark, style = WORDS.get(state, (state, "info"))
+    mark, style = WORDS.get(state, (harmless(state[:LONGEST]), "info"))
     first, *rest = wrap(text, " " * (4 + NAME + 1 + MARK + 1))
-    yield f"    {name:<{NAME}} {paint(f'{mark:<{MARK}}', style)} {first.lstrip()}".rstrip()
+    yield f"    {harmless(name[:LONGEST]):<{NAME}} {paint(f'{mark:<{MARK}}', style)} {first.lstrip()}".rstrip()
     yield from rest
 
 
-def _device(one: DeviceTried, wrap: Wrap, paint: Paint, *, reasons: bool) -> Iterator[str]:
-    """One line a check; why others were not run where ``reasons`` are wanted (a CPU has one for all: it is no GPU)."""
+def _device(one: DeviceTried, wrap: Wrap, paint: Paint, *, verbose: bool) -> Iterator[str]:
+    """One line a check; why others were not run (a CPU has one reason for all: it is no GPU)."""
     seconds = sum(check.seconds for check in one.checks)
     capability = f", compute capability {one.compute_capability}" if one.compute_capability else ""
     named = f" ({one.name}{capability})" if one.name and one.name.lower() != one.device else ""
@@ -91,8 +105,15 @@ def _device(one: DeviceTried, wrap: Wrap, paint: Paint, *, reasons: bool) -> Ite
         else:
             yield from _line(check.name, check.state, measured(check), wrap, paint)
     if one.ended is not None:
-        yield from _line(one.during or "", "failed", one.ended, wrap, paint)
-    for why, names in skipped.items() if reasons else ():
+        state = "late" if one.ended.startswith("no answer") else "died"
+        yield from _line(one.during or "", state, one.ended, wrap, paint)
+    if one.said and verbose:
+        yield "    the last lines that it printed:"
+        for line in one.said.splitlines():
+            yield from wrap(line, "      ")
+    elif one.said:
+        yield "    (-v shows the last lines that it printed)"
+    for why, names in skipped.items() if verbose or one.device != "cpu" else ():
         yield from wrap(f"not run: {', '.join(names)}: {why}", "    ")
 
 
@@ -140,9 +161,9 @@ def _pair(one: PairTried, wrap: Wrap) -> Iterator[str]:
 
 
 def _collective(one: CollectiveTried, wrap: Wrap, paint: Paint) -> Iterator[str]:
-    mark, style = WORDS.get(one.state, (one.state, "info"))
+    mark, style = WORDS.get(one.state, (harmless(one.state[:LONGEST]) or "?", "info"))
     rate = f"{one.bus_gb_per_s:.2f} GB/s bus bandwidth; " if one.bus_gb_per_s is not None else ""
-    first, *rest = wrap(f"{rate}{one.says}", f"  all-reduce, {one.backend}: {mark} ")
+    first, *rest = wrap(f"all-reduce, {one.backend[:LONGEST]}: {mark} {rate}{one.says}", "  ")
     yield first.replace(mark, paint(mark, style), 1)
     yield from rest
 
