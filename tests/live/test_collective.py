@@ -49,9 +49,7 @@ def test_a_rank_that_gets_another_sum_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize(
-    ("story", "where"), [("stalls at its start", "its start"), ("stalls before the sum", "meet the others")]
-)
+@pytest.mark.parametrize(("story", "where"), [("stalls at its start", "its start"), ("stalls before the sum", "meet the others")])
 def test_a_rank_that_stalls_is_late_and_named(tmp_path: Path, story: str, where: str) -> None:
     result, said = told(tmp_path, story)
     assert result is not None, said

@@ -143,7 +143,13 @@ def test_of_sixteen_gpus_the_first_pairs_are_tried(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("shown", "first", "second", "expected"),
-    [(None, 0, 1, "nvlink"), (None, 1, 2, "pcie"), ("2,3", 0, 1, "pcie"), ("1,0", 0, 1, "nvlink"), ("GPU-8a5f,GPU-77", 0, 1, None)],
+    [
+        (None, 0, 1, "nvlink"),
+        (None, 1, 2, "pcie"),
+        ("2,3", 0, 1, "pcie"),
+        ("1,0", 0, 1, "nvlink"),
+        ("GPU-8a5f,GPU-77", 0, 1, None),
+    ],
 )
 def test_a_torch_that_tells_no_address_is_helped_by_the_order(
     monkeypatch: pytest.MonkeyPatch, nvml: Nvml, shown: str | None, first: int, second: int, expected: str | None
