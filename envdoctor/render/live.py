@@ -103,7 +103,7 @@ def _device(one: DeviceTried, wrap: Wrap, paint: Paint, *, verbose: bool) -> Ite
         if check.state == "skipped":
             skipped.setdefault(check.says, []).append(check.name)
         else:
-            yield from _line(check.name, check.state, measured(check), wrap, paint)
+            yield from _line(check.name, check.state, measured(check, verbose=verbose), wrap, paint)
     if one.ended is not None:
         state = "late" if one.ended.startswith("no answer") else "died"
         yield from _line(one.during or "", state, one.ended, wrap, paint)
@@ -124,14 +124,14 @@ def _count(checks: tuple[KernelTried, ...]) -> str:
     return ", ".join(f"{count} {words}" for words, count in counts.items() if count) or "nothing came to its end"
 
 
-def measured(one: KernelTried) -> str:
-    """The number with its bound, else the words."""
+def measured(one: KernelTried, *, verbose: bool = False) -> str:
+    """The number with its bound, else the words; both where something is wrong, and with -v."""
     if one.state == "failed" or one.value is None:
         return one.says
     bound = f", at most {one.bound:.2g}" if one.bound is not None else ""
     unit = f" {one.unit}" if one.unit and one.unit != "relative error" else ""
     number = f"error {one.value:.2g}" if one.unit == "relative error" else f"{one.value:.4g}"
-    return f"{number}{unit}{bound}" + (f"; {one.says}" if one.state == "wrong" else "")
+    return f"{number}{unit}{bound}" + (f"; {one.says}" if one.state == "wrong" or verbose else "")
 
 
 def _untested(facts: Facts, devices: tuple[DeviceTried, ...], wrap: Wrap) -> Iterator[str]:
@@ -199,9 +199,9 @@ def _predictions(told: tuple[Compared, ...], wrap: Wrap, paint: Paint) -> Iterat
     yield from wrap(f"what the linker had predicted of imports and compiled modules: {right} came true", "    ")
     for one in wrong:
         predicted = "loads" if one.predicted else "does not load"
-        text = f"of {one.what} ({one.package}) it was predicted that it {predicted} ({one.why}), and what came is: {one.outcome}"
-        mark, first = "BUG", "    BUG of envdoctor, not of your environment: "
-        line, *rest = wrap(text, first)
+        mark, what = "BUG", f"{one.what} ({one.package})"
+        text = f"it was predicted that {what} {predicted} ({one.why}), and what came is: {one.outcome}"
+        line, *rest = wrap(f"{mark} of envdoctor, not of your environment: {text}", "    ")
         yield line.replace(mark, paint(mark, "error"), 1)
         yield from rest
 

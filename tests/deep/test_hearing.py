@@ -20,7 +20,11 @@ from envdoctor.workers import Ended, Wanted, running
 ROOM = str(Path(__file__).parent / "room")
 GOOD = {"event": "check", "name": "it", "state": "passed", "value": 1.0, "bound": 2, "unit": "", "says": "", "seconds": 1}
 DONE = {"event": "done"}
-SHAPES = {"check": KernelTried, "pair": PairTried, "collective": CollectiveTried}
+SHAPES: dict[str, type[KernelTried | PairTried | CollectiveTried]] = {
+    "check": KernelTried,
+    "pair": PairTried,
+    "collective": CollectiveTried,
+}
 
 
 def ended(**values: Any) -> Ended:

@@ -58,6 +58,7 @@ class Run:
             monkeypatch.setattr(looking, one.__name__, one)
 
     def of(self, count: int, **asked: bool) -> Live:
+        """Look at a machine with so many GPUs."""
         return look(with_gpus(count), "python", Asked(**asked), lambda _: None)
 
 

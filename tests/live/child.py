@@ -11,13 +11,16 @@ import os
 import sys
 import tempfile
 import warnings
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import torch
 
 from envdoctor.live import attention, battery, compiling, matmul, memory
 from envdoctor.live.battery import Bench, Measured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CPU = Bench(torch, "cpu", (0, 0), tempfile.gettempdir())
 LIKE_A_GPU = Bench(torch, "cpu:0", (10, 0), tempfile.gettempdir())
@@ -31,6 +34,7 @@ class Told:
         self.events: list[dict[str, Any]] = []
 
     def tell(self, event: str, **values: Any) -> None:
+        """Keep it."""
         self.events.append({"event": event, **values})
 
 
@@ -64,7 +68,7 @@ def attention_off(factor: float) -> dict[str, Any]:
     real = attention.judged
 
     def judge(bench: Bench, made: Any, result: Any, **more: Any) -> Measured:
-        bound = real(bench, made, result, **more).bound
+        bound = real(bench, made, result, **more).bound or 0.0
         result = result.double()
         result[1, 2, 3, 4] = made.wanted[1, 2, 3, 4] + factor * bound * made.scale_of_errors[1, 2, 3, 4]
         return real(bench, made, result, **more)

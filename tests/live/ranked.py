@@ -32,7 +32,7 @@ def change(story: str) -> None:
         time.sleep(120)
     dist.all_reduce = {"lies": lies, "raises": raises}.get(story, right)
     if story == "stalls before the sum":
-        dist.init_process_group = lambda *_, **__: time.sleep(120)  # type: ignore[assignment]
+        dist.init_process_group = lambda *_, **__: time.sleep(120)
 
 
 def main(story: str, folder: str) -> None:

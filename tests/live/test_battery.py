@@ -23,9 +23,11 @@ class Told:
         self.events: list[dict[str, Any]] = []
 
     def tell(self, event: str, **values: Any) -> None:
+        """Keep it."""
         self.events.append({"event": event, **values})
 
     def states(self) -> list[tuple[str, str]]:
+        """Each check with its state."""
         return [(one["name"], one["state"]) for one in self.events if one["event"] == "check"]
 
 

@@ -24,6 +24,7 @@ class Tensor:
         self.device, self.holds = device, holds
 
     def copy_(self, other: Tensor) -> None:
+        """Copy, as a bad way does."""
         lost = (other.device, self.device) == ("cuda:1", "cuda:2")
         self.holds = "something else" if lost else other.holds
 
@@ -62,23 +63,28 @@ class Nvml:
         self.starts, self.ended = starts, 0
 
     def nvmlInit_v2(self) -> int:  # noqa: N802 - NVML's names
+        """0 is success."""
         return 0 if self.starts else 9
 
     def nvmlShutdown(self) -> int:  # noqa: N802
+        """Count it."""
         self.ended += 1
         return 0
 
     def nvmlDeviceGetHandleByPciBusId_v2(self, address: bytes, out: Any) -> int:  # noqa: N802
+        """6 is not found."""
         if address not in self.BUSES:
             return 6
         out._obj.value = self.BUSES.index(address) + 1
         return 0
 
     def nvmlDeviceGetHandleByIndex_v2(self, index: int, out: Any) -> int:  # noqa: N802
+        """Every index is there."""
         out._obj.value = index + 1
         return 0
 
     def nvmlDeviceGetP2PStatus(self, one: Any, other: Any, index: int, out: Any) -> int:  # noqa: N802
+        """Of NVLink alone."""
         assert index == 2
         out._obj.value = 0 if {one.value, other.value} == {1, 2} else 1
         return 0
@@ -102,7 +108,7 @@ ADDRESSED = {"pci_domain_id": lambda _: 0, "pci_bus_id": lambda index: (index + 
 
 
 def told(monkeypatch: pytest.MonkeyPatch, count: int) -> Told:
-    monkeypatch.setitem(sys.modules, "torch", torch_with(count, **ADDRESSED))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "torch", torch_with(count, **ADDRESSED))
     teller = Told()
     pairs.main(teller, count, 600.0)  # type: ignore[arg-type]
     return teller
