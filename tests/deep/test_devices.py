@@ -125,7 +125,7 @@ def test_an_import_of_torch_that_ends_the_process_is_told_as_such(monkeypatch: p
 def answers(monkeypatch: pytest.MonkeyPatch, *events: dict[str, Any], **how: Any) -> list[tuple[str, tuple[float, ...]]]:
     """The worker of vLLM's kernels tells these events; what each worker was asked is kept."""
     asked: list[tuple[str, tuple[float, ...]]] = []
-    given = {"status": 0, "signal": None, "late": False, "phase": "import vllm", "said": "", "seconds": 20.0}
+    given: dict[str, Any] = {"status": 0, "signal": None, "late": False, "phase": "import vllm", "said": "", "seconds": 20.0}
 
     def worker(_: str, what: str, __: str, limits_s: tuple[float, ...], ___: Any) -> Heard:
         asked.append((what, limits_s))

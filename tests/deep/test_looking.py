@@ -158,9 +158,9 @@ def test_pairs_of_which_nothing_was_told_are_unknown(tmp_path: Path, monkeypatch
     assert between.pairs(sys.executable, 2, lambda _: None) == Unknown("exit status 1, during: import torch")
 
 
-def collective_that(monkeypatch: pytest.MonkeyPatch, **how: Any) -> CollectiveTried:
+def collective_that(monkeypatch: pytest.MonkeyPatch, *events: dict[str, Any], **how: Any) -> CollectiveTried:
     given = {"status": 1, "signal": None, "late": False, "phase": "the sum", "said": "", "seconds": 1.0}
-    monkeypatch.setattr(between, "hear", lambda *_: Heard((), Ended(**(given | how))))
+    monkeypatch.setattr(between, "hear", lambda *_: Heard(events, Ended(**(given | how))))
     found = between.collective("python", 2, "nccl", lambda _: None)
     assert found.value is not None
     return found.value
@@ -174,6 +174,21 @@ def test_an_all_reduce_that_died_says_in_which_step_and_what_nccl_said(monkeypat
     one = collective_that(monkeypatch, said=said)
     assert one.state == "failed"
     assert one.says == "exit status 1, during: the sum; it said: node:7:7 [0] NCCL WARN Cuda failure 'peer access'"
+
+
+LATE = {
+    "event": "collective", "backend": "nccl", "devices": 2, "state": "late", "bus_gb_per_s": None,
+    "says": "not done in 60 s: rank 1 is in 'meet the others', the others in 'the sum'",
+}  # fmt: skip
+WARNED = "node:7:9 [1] NCCL WARN Error while creating shared memory segment /dev/shm/nccl-x (size 33030528)\n"
+
+
+def test_an_all_reduce_that_hangs_names_the_rank_and_ends_with_the_words_of_nccl(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = collective_that(monkeypatch, LATE, {"event": "done"}, said=f"other words\n{WARNED}{WARNED}more\n")
+    assert one.state == "late"
+    assert one.says == f"{LATE['says']}; it said: {WARNED.strip()}"
+    right = collective_that(monkeypatch, {**LATE, "state": "passed", "says": "right"}, status=0, said=WARNED)
+    assert right.says == "right"
 
 
 def test_an_all_reduce_that_the_doctor_ended_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
