@@ -71,8 +71,8 @@ def collective(interpreter: str, devices: int, backend: str, say: Callable[[str]
     found = heard.of("collective", CollectiveTried)
     if found:
         one = found[0]
-        words = excerpt(heard, NCCL) if one.state in {"failed", "late"} else ""
-        return Known(msgspec.structs.replace(one, says=one.says + words), via)
+        told = excerpt(heard, NCCL) if one.state in {"failed", "late"} else ""
+        return Known(msgspec.structs.replace(one, says=one.says + told), via)
     fate = heard.fate(limit) or "nothing was told"
     state = "late" if fate.startswith("no answer") else "failed"
     says = f"{fate}, during: {heard.during()}{excerpt(heard, TELLING)}"
