@@ -266,8 +266,8 @@ def of_vllm(supported: dict[int, bool], **changed: Any) -> types.ModuleType:
         assert cu_seqlens_q.dtype == torch.int32
         assert ends == cu_seqlens_k.tolist()
         assert max(b - a for a, b in itertools.pairwise(ends)) == max_seqlen_q == max_seqlen_k
-        parts = ([one[a:b][None] for one in (q, k, v)] for a, b in itertools.pairwise(ends))
-        result = torch.cat([flash_attn_func(*part, causal)[0] for part in parts])
+        places = [slice(a, b) for a, b in itertools.pairwise(ends)]
+        result = torch.cat([flash_attn_func(q[one][None], k[one][None], v[one][None], causal)[0] for one in places])
         assert supported[fa_version]
         return (result * 1.05, None) if changed.get("wrong") == fa_version else result
 
