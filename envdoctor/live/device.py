@@ -57,12 +57,13 @@ KERNELS: List[Check] = [
 ]
 STAGES = [
     Stage((), (), KERNELS),
-    Stage(("flash_attn",), (), [("attention flash-attn", attention.flash_attn)]),
     Stage(
         ("triton",),
         ("torch._dynamo", "torch._inductor.compile_fx"),
         [("triton kernel", compiling.triton_kernel), ("torch.compile", compiling.torch_compile)],
     ),
+    # last: a build for another torch may end the process when it is imported
+    Stage(("flash_attn",), (), [("attention flash-attn", attention.flash_attn)]),
 ]
 OF_VLLM = [Stage(("vllm", "vllm.vllm_flash_attn"), (), [("attention vllm", attention.vllm_flash)])]
 """Apart: importing vLLM alone takes longer than all the others."""

@@ -26,9 +26,10 @@ def check(state: str = "passed") -> KernelTried:
     return KernelTried(name="context", state=state, value=None, bound=None, unit="", says="", seconds=0.1)
 
 
-def device(name: str, *checks: KernelTried, ended: str | None = None) -> DeviceTried:
-    during = None if ended is None else "context"
-    return DeviceTried(device=name, name="", compute_capability=None, checks=checks, during=during, ended=ended, said="")
+def device(name: str, *checks: KernelTried, ended: str | None = None, during: str = "context") -> DeviceTried:
+    return DeviceTried(
+        device=name, name="", compute_capability=None, checks=checks, during=during if ended else None, ended=ended, said=""
+    )
 
 
 class Run:
@@ -88,6 +89,8 @@ def test_eight_gpus_one_after_the_other_and_then_together(monkeypatch: pytest.Mo
         (device("cuda:1", ended="no answer in 30 s"), "no answer in 30 s"),
         (device("cuda:1", check("failed")), "it cannot be started"),
         (device("cuda:1"), "it cannot be started"),
+        (device("cuda:1", check(), ended="killed by SIGBUS", during="cuda graph"), "killed by SIGBUS"),
+        (device("cuda:1", ended="killed by SIGILL", during="import torch"), "killed by SIGILL"),
     ],
 )
 def test_with_a_sick_gpu_every_device_is_tried_and_nothing_between_them(
@@ -98,6 +101,12 @@ def test_with_a_sick_gpu_every_device_is_tried_and_nothing_between_them(
     assert run.asked == ["cuda:0, vLLM too", "cuda:1", "cuda:2", "imports"]
     why = Unknown(f"cuda:1 does not work by itself ({how}), so nothing was tried with others")
     assert (live.pairs, live.collective) == (why, why)
+
+
+def test_a_package_that_ends_the_process_at_its_import_makes_no_gpu_sick(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch, cuda1=device("cuda:1", check(), ended="killed by SIGSEGV", during="import flash_attn"))
+    run.of(2)
+    assert run.asked == ["cuda:0, vLLM too", "cuda:1", "pairs of 2", "nccl over 2", "imports"]
 
 
 def test_only_what_is_asked_for_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
