@@ -21,14 +21,14 @@ GPU_S, CPU_S = 15.0, 90.0
 """For the checks of a stage (live/device.py), without what is read from a disk for them.
 
 A GPU's kernels take milliseconds. 90 % of an H200's memory, 127 GB, is passed over seven times for the pattern, which is 0.2 s at
-its 4.8 TB/s (by arithmetic: none was at hand). What takes long is one torch.compile. A CPU's runs a C++ compiler: 8 s were measured
-on an idle core of a server, 17 s beside other work.
+its 4.8 TB/s (by arithmetic: none was at hand). What takes long is one torch.compile. A CPU's runs a C++ compiler: 8 s were
+measured on an idle core of a server, 17 s beside other work.
 """
 START_S = 30.0
 """For CUDA's context: where nothing keeps the driver awake it starts all GPUs anew, 1 to 3 s each
 (https://docs.nvidia.com/deploy/driver-persistence/overview.html, read 2026-11-26)."""
 LOAD_S, VLLM_S = 60.0, 90.0
-"""For reading what a stage uses; vLLM's import alone took 14 s on an idle machine and 28 s on a loaded one."""
+"""For torch, and for reading what a stage uses; vLLM's import alone took 14 s on an idle machine and 28 s on a loaded one."""
 TORCH_S = 60.0
 """For the import of torch, which reads 3 GB from a cold disk."""
 STAGES = 3
@@ -136,5 +136,5 @@ def worker(interpreter: str, what: str, device: str, limits_s: tuple[float, floa
     """
     start, load, checks = limits_s
     words = (what, device, *map(str, limits_s))
-    wanted = Wanted(interpreter, "live", words, TORCH_S + start + STAGES * (load + checks), SAME_ORDER)
+    wanted = Wanted(interpreter, "live", words, start + load + STAGES * (load + checks), SAME_ORDER)
     return hear(wanted, lambda doing: say(f"{device}: {doing}"))

@@ -26,7 +26,7 @@ class Limits(NamedTuple):
     start_s: float
     """The start of the device: CUDA's context."""
     load_s: float
-    """Reading from disk what the checks of one stage use."""
+    """Reading torch from disk, and what the checks of one stage use."""
     checks_s: float
     """All checks of one stage."""
 
@@ -86,7 +86,7 @@ def main(teller: Teller, device: str, limits: Limits, scratch: str, *, vllm: boo
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # one kernel: a pool of processes would only take time
     if os.environ.get("NVIDIA_TF32_OVERRIDE"):
         os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # it would overrule us: the bound of float32 is one without TF32
-    teller.tell("phase", name="import torch")
+    watch.within(teller, "import torch", limits.load_s)
     began = time.monotonic()
     import torch
 

@@ -122,6 +122,15 @@ def test_an_import_of_torch_that_ends_the_process_is_told_as_such(monkeypatch: p
     assert (one.ended, one.during) == ("killed by SIGILL", "import torch")
 
 
+def test_an_import_of_torch_that_hangs_is_ended_with_its_frames(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(devices, "LOAD_S", 1.0)
+    one = devices.tried(healthy(), sys.executable, "cpu", lambda _: None, first=True)
+    assert (one.ended, one.during, one.checks) == ("no answer in 1 s", "import torch", ())
+    assert "torch.py" in one.said
+
+
 def answers(monkeypatch: pytest.MonkeyPatch, *events: dict[str, Any], **how: Any) -> list[tuple[str, tuple[float, ...]]]:
     """The worker of vLLM's kernels tells these events; what each worker was asked is kept."""
     asked: list[tuple[str, tuple[float, ...]]] = []
