@@ -13,7 +13,7 @@ import torch.distributed as dist
 from envdoctor.live import collective
 from envdoctor.live.telling import Teller
 
-LIMIT_S = 4.0
+LIMIT_S = 3.0
 
 
 def change(story: str) -> None:
