@@ -14,10 +14,13 @@ from envdoctor.workers import Wanted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PAIRS_S = 60.0
-"""For 56 pairs of 8 GPUs: 5 copies of 256 MiB each take 0.1 s even over PCIe, and the first touch of each GPU 1 s."""
-COLLECTIVE_S = 60.0
-"""For an all-reduce, whose processes give up after 30 s by themselves and then name the one that did not come."""
+PAIR_S, PAIRS_S = 30.0, 90.0
+"""For one pair, the first touch of its GPUs included, and for all 56 of 8 GPUs: 4 copies of 256 MiB take 0.1 s over PCIe."""
+REDUCE_S = 60.0
+"""For an all-reduce once torch is imported: NCCL's start on eight GPUs that nothing keeps awake is most of it."""
+ENDING_S = 30.0
+"""More, in which the processes say which of them keeps the others waiting, and end."""
+COPYING = re.compile(r"copy cuda:(\d+) to cuda:(\d+)")
 CPU_RANKS = 2
 TELLING = re.compile(r"NCCL (?:WARN|ERROR)|Watchdog|timed? ?out|Error:|error_file|rank +:|Signal", re.IGNORECASE)
 """Lines that say why an all-reduce ended, among what torch.distributed.run prints around them."""
@@ -25,10 +28,15 @@ TELLING = re.compile(r"NCCL (?:WARN|ERROR)|Watchdog|timed? ?out|Error:|error_fil
 
 def pairs(interpreter: str, count: int, say: Callable[[str], None]) -> Known[tuple[PairTried, ...]] | Unknown:
     """Every pair of so many GPUs. Raises UserError when the interpreter cannot be started."""
-    wanted = Wanted(interpreter, "live", ("pairs", str(count)), TORCH_S + PAIRS_S, SAME_ORDER)
+    wanted = Wanted(interpreter, "live", ("pairs", str(count), str(PAIR_S)), TORCH_S + PAIRS_S, SAME_ORDER)
     heard = hear(wanted, say)
     found = heard.of("pair", PairTried)
     fate = heard.fate(TORCH_S + PAIRS_S)
+    copying = COPYING.fullmatch(heard.during())
+    if fate is not None and copying is not None:  # the copy that hung or killed is a result, and the ones before it stay
+        first, second = map(int, copying.groups())
+        hung = PairTried(first=first, second=second, peer_access=None, link=None, gb_per_s=None, says=fate)
+        found = (*found, hung)
     if fate is None or found:
         return Known(found, f"copies between {count} GPUs, by torch in the target's Python")
     return Unknown(f"{fate}, during: {heard.during()}")
@@ -45,13 +53,14 @@ def collective(interpreter: str, devices: int, backend: str, say: Callable[[str]
     """
     # the words of NCCL's own warnings are the only trace of a hang inside it
     environ = {**SAME_ORDER, "NCCL_DEBUG": "WARN"}
-    wanted = Wanted(interpreter, "live", ("collective", backend), TORCH_S + COLLECTIVE_S, environ, ranks=devices)
+    words, limit = ("collective", backend, str(REDUCE_S)), TORCH_S + REDUCE_S + ENDING_S
+    wanted = Wanted(interpreter, "live", words, limit, environ, ranks=devices)
     heard = hear(wanted, say)
     via = f"an all-reduce by {backend} over {devices} processes of the target's Python"
     found = heard.of("collective", CollectiveTried)
     if found:
         return Known(found[0], via)
-    fate = heard.fate(TORCH_S + COLLECTIVE_S) or "nothing was told"
+    fate = heard.fate(limit) or "nothing was told"
     state = "late" if fate.startswith("no answer") else "failed"
     last = " | ".join([line.strip() for line in heard.ended.said.splitlines() if TELLING.search(line)][-3:])[:1000]
     says = f"{fate}, during: {heard.during()}" + (f"; it said: {last}" if last else "")

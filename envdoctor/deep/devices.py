@@ -18,15 +18,19 @@ if TYPE_CHECKING:
     from envdoctor.facts import Facts
 
 GPU_S, CPU_S = 15.0, 90.0
-"""For all checks of one device once torch is imported.
+"""For the checks of a stage (live/device.py), without what is read from a disk for them.
 
-A GPU's kernels take milliseconds; what takes long is CUDA's start and one torch.compile. A CPU's torch.compile runs a C++
-compiler: 8 s were measured on an idle core of a server, 13 s beside other work.
+A GPU's kernels take milliseconds, 90 % of an H200's memory about a second; what takes long is one torch.compile. A CPU's
+torch.compile runs a C++ compiler: 8 s were measured on an idle core of a server, 17 s beside other work.
 """
-VLLM_S = 90.0
-"""For vLLM's own kernels: its import alone took 14 s on an idle machine and 28 s on a loaded one."""
+START_S = 30.0
+"""For CUDA's context: where nothing keeps the driver awake it starts all GPUs anew, 1 to 3 s each
+(https://docs.nvidia.com/deploy/driver-persistence/overview.html, read 2026-11-26)."""
+LOAD_S, VLLM_S = 60.0, 90.0
+"""For reading what a stage uses; vLLM's import alone took 14 s on an idle machine and 28 s on a loaded one."""
 TORCH_S = 60.0
-"""More for the import of torch, which reads 3 GB from a cold disk."""
+"""For the import of torch, which reads 3 GB from a cold disk."""
+STAGES = 3
 OF_VLLM = "attention vllm"
 SAME_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 """CUDA counts GPUs by speed unless it is told; NVML, and so everything else on the page, counts them by bus address."""
@@ -84,7 +88,7 @@ def tried(facts: Facts, interpreter: str, device: str, say: Callable[[str], None
         UserError: the interpreter cannot be started.
     """
     limit = CPU_S if device == "cpu" else GPU_S
-    heard = worker(interpreter, "device", device, limit, say)
+    heard = worker(interpreter, "device", device, (START_S, LOAD_S, limit), say)
     named = heard.of("device", Named)
     fate = heard.fate(limit)
     checks = heard.of("check", KernelTried)
@@ -106,9 +110,9 @@ def of_vllm(interpreter: str, device: str, say: Callable[[str], None]) -> tuple[
     """The attention kernels that vLLM brings along, in a process of their own."""
     if device == "cpu":
         return (result("skipped", "its kernels are for GPUs", 0.0),)
-    heard = worker(interpreter, "vllm", device, VLLM_S, say)
+    heard = worker(interpreter, "vllm", device, (START_S, VLLM_S, GPU_S), say)
     told = tuple(one for one in heard.of("check", KernelTried) if one.name == OF_VLLM)
-    fate = heard.fate(VLLM_S)
+    fate = heard.fate(GPU_S)
     if told or fate is None:
         return told
     return (result("failed", f"{fate}, during: {heard.during()}", heard.ended.seconds),)
@@ -119,7 +123,17 @@ def result(state: str, says: str, seconds: float) -> KernelTried:
     return KernelTried(name=OF_VLLM, state=state, value=None, bound=None, unit="", says=says, seconds=seconds)
 
 
-def worker(interpreter: str, what: str, device: str, limit_s: float, say: Callable[[str], None]) -> Heard:
-    """Run the worker of a device; it has its own watch, so that a hang is told with the frames in which it hangs."""
-    wanted = Wanted(interpreter, "live", (what, device, str(limit_s)), TORCH_S + limit_s, SAME_ORDER)
+def worker(interpreter: str, what: str, device: str, limits_s: tuple[float, float, float], say: Callable[[str], None]) -> Heard:
+    """Run the worker of a device; it has its own watch, so that a hang is told with the frames in which it hangs.
+
+    Args:
+        interpreter: the target's Python.
+        what: device or vllm.
+        device: cuda:0 or cpu.
+        limits_s: for the start of the device, and in each stage for reading from disk and for the checks.
+        say: told what is done now.
+    """
+    start, load, checks = limits_s
+    words = (what, device, *map(str, limits_s))
+    wanted = Wanted(interpreter, "live", words, TORCH_S + start + STAGES * (load + checks), SAME_ORDER)
     return hear(wanted, lambda doing: say(f"{device}: {doing}"))

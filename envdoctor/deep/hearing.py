@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
@@ -22,8 +25,8 @@ MOST_CHARACTERS = 2000
 LAST_LINES = 30
 THE_END = "the end of the process"
 """What was being done when a worker died that had told everything."""
-WATCH = "Timeout (0:"
-"""What the worker's own watch (faulthandler) writes before it ends the process."""
+WATCH = re.compile(r"^Timeout \((\d+):(\d\d):(\d\d)(?:\.\d+)?\)!$", re.MULTILINE)
+"""What the worker's own watch (faulthandler) writes before it ends the process: hours, minutes and seconds that were given."""
 
 
 class Heard(NamedTuple):
@@ -31,6 +34,8 @@ class Heard(NamedTuple):
 
     events: tuple[dict[str, Any], ...]
     ended: Ended
+    stage_s: float | None = None
+    """What the stage in which it ended was given; None where the worker named none."""
 
     @property
     def complete(self) -> bool:
@@ -53,11 +58,15 @@ class Heard(NamedTuple):
         """How it ended where it did not come to its end: "no answer in 15 s", "killed by SIGSEGV", "exit status 1".
 
         Args:
-            limit_s: what it was given for its work.
+            limit_s: what it was given for its work, where its own watch does not say what was exceeded.
         """
         ended = self.ended
-        if ended.late or (ended.status and WATCH in ended.said):
-            return f"no answer in {limit_s:.0f} s"
+        watched = WATCH.search(ended.said) if ended.late or ended.status else None
+        if watched is not None:
+            hours, minutes, seconds = map(int, watched.groups())
+            return f"no answer in {hours * 3600 + minutes * 60 + seconds} s"
+        if ended.late:
+            return f"no answer in {self.stage_s or limit_s:.0f} s"
         if ended.signal is not None:
             return f"killed by {ended.signal}"
         if ended.status:
@@ -66,7 +75,7 @@ class Heard(NamedTuple):
 
     def during(self) -> str:
         """What it was doing when it ended."""
-        return THE_END if self.complete else self.ended.phase or "its start"
+        return THE_END if self.complete else cut(self.ended.phase) or "its start"
 
     def last_lines(self) -> str:
         """The end of what it printed."""
@@ -86,21 +95,27 @@ def hear(wanted: Wanted, say: Callable[[str], None]) -> Heard:
     machine = Machine()
     homes, users = homes_of(machine), users_of(machine)
     events: list[dict[str, Any]] = []
+    stages: list[float] = []
 
     def on_event(event: dict[str, Any]) -> None:
         if event.get("event") == "phase":
             say(str(event.get("name", ""))[:100])
+            stages.extend(one for one in [event.get("within_s")] if isinstance(one, float))
+            del stages[:-1]
         elif len(events) < MOST_EVENTS:
-            events.append(cut(redacted(event, homes, users)))
+            with contextlib.suppress(RecursionError):  # nested deeper than anything of ours
+                events.append(cut(redacted(event, homes, users)))
 
     ended = running.run(wanted, on_event)
-    return Heard(tuple(events), ended)
+    return Heard(tuple(events), ended, stages[0] if stages else None)
 
 
 def cut(value: Any) -> Any:  # noqa: ANN401 - what JSON can hold
-    """The value with its texts cut to size."""
+    """The value with its texts cut to size and fit for UTF-8, and without numbers that are not finite."""
     if isinstance(value, str):
-        return value[:MOST_CHARACTERS]
+        return value[:MOST_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, dict):
         return {key: cut(one) for key, one in value.items()}
     if isinstance(value, list):

@@ -13,8 +13,8 @@ def main(words: Sequence[str], descriptor: int, scratch: str) -> None:
     """Do what the words say.
 
     Args:
-        words: ``device cuda:0 15``, ``vllm cuda:0 90``, ``pairs 4``, ``collective nccl``, or
-            ``import MODULE [+PART ...] [COMPILED_MODULE ...]``.
+        words: ``device cuda:0 30 60 15``, ``vllm cuda:0 30 90 15`` (seconds for the start, for reading, for the checks),
+            ``pairs 4 30``, ``collective nccl 60``, or ``import MODULE [+PART ...] [COMPILED_MODULE ...]``.
         descriptor: takes the events.
         scratch: a folder of the worker's own.
     """
@@ -23,15 +23,15 @@ def main(words: Sequence[str], descriptor: int, scratch: str) -> None:
     if what in {"device", "vllm"}:
         from . import device
 
-        device.main(teller, rest[0], float(rest[1]), scratch, vllm=what == "vllm")
+        device.main(teller, rest[0], device.Limits(*map(float, rest[1:])), scratch, vllm=what == "vllm")
     elif what == "pairs":
         from . import pairs
 
-        pairs.main(teller, int(rest[0]))
+        pairs.main(teller, int(rest[0]), float(rest[1]))
     elif what == "collective":
         from . import collective
 
-        collective.main(teller, rest[0])
+        collective.main(teller, rest[0], float(rest[1]), scratch)
     elif what == "import":
         from . import importing
 

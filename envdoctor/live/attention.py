@@ -104,6 +104,8 @@ def flash_attn(bench: Bench) -> Measured:
         raise Skip("the package flash-attn is not installed")
     for_gpus(bench)
     module = importlib.import_module("flash_attn")
+    if not hasattr(module, "flash_attn_func"):  # flash-attn-4 alone puts a folder of that name there
+        raise Skip("flash_attn has no flash_attn_func, by which transformers does flash_attention_2")
     made = problem(bench)
     inputs = (one.transpose(1, 2).contiguous().to(bench.device) for one in made[:3])
     result = module.flash_attn_func(*inputs, causal=True)
@@ -122,7 +124,10 @@ def vllm_flash(bench: Bench) -> Measured:
     torch = bench.torch
     made = problem(bench)
     supported = getattr(module, "is_fa_version_supported", None)
-    versions = [one for one in (2, 3) if supported is None or supported(one)] or [2]
+    versions = [2] if supported is None else [one for one in (2, 3) if supported(one)]
+    if not versions:
+        reason = getattr(module, "fa_version_unsupported_reason", lambda _: None)
+        raise RuntimeError(f"vLLM says that its flash attention does not run on this device: {reason(2)}")
     packed = [one.transpose(1, 2).reshape(BATCH * TOKENS, HEADS, HEAD).contiguous().to(bench.device) for one in made[:3]]
     starts = torch.arange(0, (BATCH + 1) * TOKENS, TOKENS, dtype=torch.int32, device=bench.device)
     worst = None

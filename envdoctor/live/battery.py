@@ -51,14 +51,24 @@ class Bench(NamedTuple):
 Check = Tuple[str, Callable[[Bench], Measured]]
 
 
-def run(teller: Teller, bench: Bench, checks: List[Check]) -> None:
-    """Run and tell every check."""
-    broken = ""
+def run(teller: Teller, bench: Bench, checks: List[Check], broken: str = "") -> str:
+    """Run and tell every check.
+
+    Args:
+        teller: told each result.
+        bench: what every check is given.
+        checks: names, and what is run.
+        broken: the check since which the device answers nothing; then none is run.
+
+    Returns:
+        the check since which the device answers nothing, or "".
+    """
     for name, check in checks:
         if broken:
             tell(teller, name, "skipped", Measured(f"not tried: the device answers nothing since {broken} failed"), 0.0)
             continue
         teller.tell("phase", name=name)
+        failed = False
         began = time.monotonic()
         try:
             measured = check(bench)
@@ -67,10 +77,13 @@ def run(teller: Teller, bench: Bench, checks: List[Check]) -> None:
             tell(teller, name, "skipped", Measured(str(why)), time.monotonic() - began)
         except Exception as error:  # noqa: BLE001 - whatever a kernel raises is the result
             tell(teller, name, "failed", Measured(one_line(error)), time.monotonic() - began)
-            broken = name if not alive(bench) else ""
+            failed = True
         else:
             late = measured.value is not None and measured.bound is not None and not measured.value <= measured.bound
             tell(teller, name, "wrong" if measured.wrong or late else "passed", measured, time.monotonic() - began)
+        # asked here, where the frames of the error, and the memory that they hold, are gone
+        broken = name if failed and not alive(bench) else ""
+    return broken
 
 
 def alive(bench: Bench) -> bool:
@@ -79,8 +92,8 @@ def alive(bench: Bench) -> bool:
         return True
     try:
         return float((bench.torch.ones(1, device=bench.device) + 1).item()) == 2.0  # noqa: PLR2004
-    except Exception:  # noqa: BLE001 - any error is the answer
-        return False
+    except Exception as error:  # noqa: BLE001 - any error is the answer
+        return "out of memory" in str(error)  # somebody else took it; the context lives
 
 
 def tell(teller: Teller, name: str, state: str, measured: Measured, seconds: float) -> None:

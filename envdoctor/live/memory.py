@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Callable, List
+from typing import TYPE_CHECKING, Any, Callable, List, Tuple
 
 from .battery import Measured, Skip
 
@@ -15,6 +15,8 @@ SHARE = 0.9
 CPU_BYTES = 256 * 1024 * 1024
 CHUNK = 1024 * 1024 * 1024
 """Bytes of one allocation: a single one of 90 % can fail where memory is in pieces, and that is no fault."""
+LEAST = 16 * 1024 * 1024
+"""Bytes below which nothing can be tried."""
 PIECES = 8
 """At least so many allocations, so that one piece beside them is enough to compare with."""
 GOLDEN = -1640531527
@@ -25,38 +27,61 @@ REPEATS = 4
 
 
 def allocation(bench: Bench) -> Measured:
-    """Write a pattern that differs at every word and in every chunk, then read all of it back."""
+    """Write a pattern that differs at every word and in every chunk, then read all of it back; nothing of it is kept."""
     torch = bench.torch
-    free = torch.cuda.mem_get_info()[0] if bench.on_gpu else CPU_BYTES
+    free = torch.cuda.mem_get_info(bench.device)[0] if bench.on_gpu else CPU_BYTES
     wanted = int(free * SHARE) if bench.on_gpu else CPU_BYTES
-    words = min(CHUNK, wanted // PIECES) // 4
-    ramp = torch.arange(words, dtype=torch.int32, device=bench.device).mul_(GOLDEN)
+    if wanted < LEAST:
+        raise RuntimeError(f"only {free / GIB:.3f} GiB are free: other processes hold the memory, and nvidia-smi lists them")
     chunks: List[Any] = []
-    left = wanted - ramp.numel() * 4
     try:
-        while left >= 4:  # noqa: PLR2004 - bytes of an int32
-            chunk = torch.empty(min(words, left // 4), dtype=torch.int32, device=bench.device)
-            torch.bitwise_xor(ramp[: chunk.numel()], len(chunks) + 1, out=chunk)
-            chunks.append(chunk)
-            left -= chunk.numel() * 4
-        bench.wait()
-        bad = [number for number, chunk in enumerate(chunks, 1) if not reads_back(torch, chunk, ramp, number)]
+        words, bad = written_and_read(bench, wanted, chunks)
     except RuntimeError as error:
         if "out of memory" not in str(error):
             raise
-        reached = sum(chunk.numel() * 4 for chunk in chunks) / GIB
-        room = f"{reached:.2f} of {wanted / GIB:.2f} GiB, with {free / GIB:.2f} GiB free by the driver's word"
-        raise RuntimeError(f"out of memory after {room}") from error
-    size = (wanted - left) / GIB
-    pieces = len(chunks)
-    del chunks
-    if bench.on_gpu:
-        torch.cuda.empty_cache()
+        room = f"{size_of(chunks) / GIB:.2f} of {wanted / GIB:.2f} GiB, with {free / GIB:.2f} GiB free by the driver's word"
+        raise RuntimeError(f"out of memory after {room}") from None
+    else:
+        size, pieces = size_of(chunks) / GIB, len(chunks)
+    finally:
+        chunks.clear()
+        if bench.on_gpu:
+            torch.cuda.empty_cache()
     whole = f"90 % of the {free / GIB:.2f} GiB that were free" if bench.on_gpu else "a fixed size"
     if bad:
         where = f"{len(bad)} of {pieces} pieces of {words * 4 / GIB:.2f} GiB"
         return Measured(f"the pattern read back differs in {where}: {bad[:8]}", size, None, "GiB", wrong=True)
     return Measured(f"a pattern written to {pieces} pieces and read back whole: {whole}", size, None, "GiB")
+
+
+def size_of(chunks: List[Any]) -> int:
+    """Bytes of tensors of int32."""
+    return sum(chunk.numel() * 4 for chunk in chunks)
+
+
+def written_and_read(bench: Bench, wanted: int, chunks: List[Any]) -> Tuple[int, List[int]]:
+    """(words a piece, numbers of the pieces that read back wrongly, from 1).
+
+    Args:
+        bench: the device.
+        wanted: bytes, of which the first piece is what the others are compared with.
+        chunks: takes the pieces.
+    """
+    torch = bench.torch
+    words = min(CHUNK, wanted // PIECES) // 4
+    ramp = torch.arange(words, dtype=torch.int32, device=bench.device).mul_(GOLDEN)
+    chunks.append(ramp)
+    left = wanted // 4 - words
+    while left > 0:
+        chunk = torch.empty(min(words, left), dtype=torch.int32, device=bench.device)
+        torch.bitwise_xor(ramp[: chunk.numel()], len(chunks), out=chunk)
+        chunks.append(chunk)
+        left -= chunk.numel()
+    bench.wait()
+    bad = [number + 1 for number, chunk in enumerate(chunks) if number and not reads_back(torch, chunk, ramp, number)]
+    # what the others are compared with, against the same numbers made again in the place of the second
+    again = torch.arange(words, dtype=torch.int32, out=chunks[1]).mul_(GOLDEN)
+    return words, bad if torch.equal(again, ramp) else [1, *bad]
 
 
 def reads_back(torch: Any, chunk: Any, ramp: Any, number: int) -> bool:  # noqa: ANN401 - torch

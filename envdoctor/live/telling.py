@@ -1,6 +1,7 @@
 """How a worker tells what it does: JSON lines on a file descriptor that nothing else writes to. Standard library only.
 
-Events: ``{"event": "phase", "name": ...}`` (what is begun now, so that a hang has a name), ``{"event": "device", ...}``,
+Events: ``{"event": "phase", "name": ...}`` (what is begun now, so that a hang has a name; with ``"within_s"``
+a stage begins, and the worker is ended when it takes longer), ``{"event": "device", ...}``,
 ``{"event": "check", ...}`` (the fields of :class:`envdoctor.loaded.KernelTried`), ``{"event": "pair", ...}``,
 ``{"event": "collective", ...}``, ``{"event": "import", ...}``, ``{"event": "module", ...}``, and ``{"event": "done"}``.
 """

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from envdoctor.facts import Known, NotObserved, Unknown
 from envdoctor.loaded import NOT_RUN
 from envdoctor.predictions import compared
-from envdoctor.wording import plural
+from envdoctor.wording import harmless, plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from envdoctor.facts import Facts
-    from envdoctor.loaded import CollectiveTried, DeviceTried, ImportTried, KernelTried, PairTried
+    from envdoctor.loaded import CollectiveTried, DeviceTried, ImportTried, KernelTried, Live, PairTried
     from envdoctor.predictions import Compared
 
     Wrap = Callable[[str, str], list[str]]
@@ -32,6 +32,8 @@ WORDS = {
 }
 """State -> its mark on the page and the style of it."""
 NAME, MARK = 21, 7
+LONGEST = 60
+"""Characters of a name or a state that a worker told."""
 MOST_PAIRS = 8
 
 
@@ -49,20 +51,32 @@ def section(facts: Facts, wrap: Wrap, paint: Paint, *, verbose: bool) -> Iterato
     yield "What was run (check --deep):"
     yield from _unknown("devices", live.devices, wrap)
     for device in live.devices.value if isinstance(live.devices, Known) else ():
-        yield from _device(device, wrap, paint, reasons=verbose or device.device != "cpu")
+        yield from _device(device, wrap, paint, verbose=verbose)
     if isinstance(live.devices, Known):
         yield from _untested(facts, live.devices.value, wrap)
     if not isinstance(live.devices, Unknown):  # what keeps devices from being tried keeps pairs of them too
         yield from _unknown("between GPUs", live.pairs, wrap)
     for pair in (live.pairs.value if verbose else live.pairs.value[:MOST_PAIRS]) if isinstance(live.pairs, Known) else ():
         yield from _pair(pair, wrap)
-    if isinstance(live.pairs, Known) and len(live.pairs.value) > MOST_PAIRS and not verbose:
-        yield f"  {plural(len(live.pairs.value) - MOST_PAIRS, 'further pair')} (-v shows them)"
+    if isinstance(live.pairs, Known):
+        yield from _rest_of_pairs(live, live.pairs.value, wrap, verbose=verbose)
     if isinstance(live.collective, Known) and live.collective.value is not None:
         yield from _collective(live.collective.value, wrap, paint)
     yield from _unknown("imports", live.imports, wrap)
     if isinstance(live.imports, Known):
         yield from _imports(facts, live.imports.value, wrap, paint)
+
+
+def _rest_of_pairs(live: Live, pairs: tuple[PairTried, ...], wrap: Wrap, *, verbose: bool) -> Iterator[str]:
+    """Pairs that are not shown, and those that were not tried."""
+    if len(pairs) > MOST_PAIRS and not verbose:
+        yield f"  {plural(len(pairs) - MOST_PAIRS, 'further pair')} (-v shows them)"
+    names = [one.device for one in live.devices.value] if isinstance(live.devices, Known) else []
+    every = len(names) * (len(names) - 1)
+    if len(pairs) < every:
+        yield from wrap(f"between GPUs: {every - len(pairs)} of {every} ordered pairs were not tried", "  ")
+    elif len(names) == 1 and names != ["cpu"]:
+        yield from wrap("between GPUs: nothing tested, there is one GPU", "  ")
 
 
 def _unknown(what: str, leaf: object, wrap: Wrap) -> Iterator[str]:
@@ -72,14 +86,14 @@ def _unknown(what: str, leaf: object, wrap: Wrap) -> Iterator[str]:
 
 def _line(name: str, state: str, text: str, wrap: Wrap, paint: Paint) -> Iterator[str]:
     """One thing that was tried: its name, its mark, and what was measured."""
-    mark, style = WORDS.get(state, (state, "info"))
+    mark, style = WORDS.get(state, (harmless(state[:LONGEST]), "info"))
     first, *rest = wrap(text, " " * (4 + NAME + 1 + MARK + 1))
-    yield f"    {name:<{NAME}} {paint(f'{mark:<{MARK}}', style)} {first.lstrip()}".rstrip()
+    yield f"    {harmless(name[:LONGEST]):<{NAME}} {paint(f'{mark:<{MARK}}', style)} {first.lstrip()}".rstrip()
     yield from rest
 
 
-def _device(one: DeviceTried, wrap: Wrap, paint: Paint, *, reasons: bool) -> Iterator[str]:
-    """One line a check; why others were not run where ``reasons`` are wanted (a CPU has one for all: it is no GPU)."""
+def _device(one: DeviceTried, wrap: Wrap, paint: Paint, *, verbose: bool) -> Iterator[str]:
+    """One line a check; why others were not run (a CPU has one reason for all: it is no GPU)."""
     seconds = sum(check.seconds for check in one.checks)
     capability = f", compute capability {one.compute_capability}" if one.compute_capability else ""
     named = f" ({one.name}{capability})" if one.name and one.name.lower() != one.device else ""
@@ -89,10 +103,17 @@ def _device(one: DeviceTried, wrap: Wrap, paint: Paint, *, reasons: bool) -> Ite
         if check.state == "skipped":
             skipped.setdefault(check.says, []).append(check.name)
         else:
-            yield from _line(check.name, check.state, measured(check), wrap, paint)
+            yield from _line(check.name, check.state, measured(check, verbose=verbose), wrap, paint)
     if one.ended is not None:
-        yield from _line(one.during or "", "failed", one.ended, wrap, paint)
-    for why, names in skipped.items() if reasons else ():
+        state = "late" if one.ended.startswith("no answer") else "died"
+        yield from _line(one.during or "", state, one.ended, wrap, paint)
+    if one.said and verbose:
+        yield "    the last lines that it printed:"
+        for line in one.said.splitlines():
+            yield from wrap(line, "      ")
+    elif one.said:
+        yield "    (-v shows the last lines that it printed)"
+    for why, names in skipped.items() if verbose or one.device != "cpu" else ():
         yield from wrap(f"not run: {', '.join(names)}: {why}", "    ")
 
 
@@ -103,14 +124,14 @@ def _count(checks: tuple[KernelTried, ...]) -> str:
     return ", ".join(f"{count} {words}" for words, count in counts.items() if count) or "nothing came to its end"
 
 
-def measured(one: KernelTried) -> str:
-    """The number with its bound, else the words."""
+def measured(one: KernelTried, *, verbose: bool = False) -> str:
+    """The number with its bound, else the words; both where something is wrong, and with -v."""
     if one.state == "failed" or one.value is None:
         return one.says
     bound = f", at most {one.bound:.2g}" if one.bound is not None else ""
     unit = f" {one.unit}" if one.unit and one.unit != "relative error" else ""
     number = f"error {one.value:.2g}" if one.unit == "relative error" else f"{one.value:.4g}"
-    return f"{number}{unit}{bound}" + (f"; {one.says}" if one.state == "wrong" else "")
+    return f"{number}{unit}{bound}" + (f"; {one.says}" if one.state == "wrong" or verbose else "")
 
 
 def _untested(facts: Facts, devices: tuple[DeviceTried, ...], wrap: Wrap) -> Iterator[str]:
@@ -140,17 +161,16 @@ def _pair(one: PairTried, wrap: Wrap) -> Iterator[str]:
 
 
 def _collective(one: CollectiveTried, wrap: Wrap, paint: Paint) -> Iterator[str]:
-    mark, style = WORDS.get(one.state, (one.state, "info"))
+    mark, style = WORDS.get(one.state, (harmless(one.state[:LONGEST]) or "?", "info"))
     rate = f"{one.bus_gb_per_s:.2f} GB/s bus bandwidth; " if one.bus_gb_per_s is not None else ""
-    first, *rest = wrap(f"{rate}{one.says}", f"  all-reduce, {one.backend}: {mark} ")
+    first, *rest = wrap(f"all-reduce, {one.backend[:LONGEST]}: {mark} {rate}{one.says}", "  ")
     yield first.replace(mark, paint(mark, style), 1)
     yield from rest
 
 
 def _imports(facts: Facts, tried: tuple[ImportTried, ...], wrap: Wrap, paint: Paint) -> Iterator[str]:
-    """One line a package, and one for each part of it that fails; with what the linker had said where that was wrong."""
+    """One line a package, and one for each part of it that fails; then how the predictions of them came out."""
     yield f"  imports, each in a process of its own: {_imported(tried)}"
-    told = {(one.package, one.what): one for one in _compared(facts)}
     for one in tried:
         part = "." in one.module
         if part and one.state == "imported":
@@ -162,10 +182,28 @@ def _imports(facts: Facts, tried: tuple[ImportTried, ...], wrap: Wrap, paint: Pa
             text = f"{one.module}: {one.error or one.state}"
         text += "".join(f"; {each}" for each in one.unloaded[:2])
         text += f"; {plural(len(one.unloaded) - 2, 'further module')} not loaded" if len(one.unloaded) > 2 else ""  # noqa: PLR2004
-        about = told.get((one.package, one.module))
-        if about is not None and about.agree is False:
-            text += f"; predicted otherwise: {about.why}"
         yield from _line(one.package, one.state, text, wrap, paint)
+    yield from _predictions(_compared(facts), wrap, paint)
+
+
+def _predictions(told: tuple[Compared, ...], wrap: Wrap, paint: Paint) -> Iterator[str]:
+    """How many imports came out as the linker had said; one that did not is our own bug, and is called so."""
+    judged = [one for one in told if one.agree is not None]
+    wrong = [one for one in judged if not one.agree]
+    if not told:
+        return
+    if not judged:
+        yield from wrap("the linker had predicted nothing of them", "    ")
+        return
+    right = f"{len(judged) - len(wrong)} of {len(judged)}" if wrong else f"all {len(judged)}" if len(judged) > 1 else "one"
+    yield from wrap(f"what the linker had predicted of imports and compiled modules: {right} came true", "    ")
+    for one in wrong:
+        predicted = "loads" if one.predicted else "does not load"
+        mark, what = "BUG", f"{one.what} ({one.package})"
+        text = f"it was predicted that {what} {predicted} ({one.why}), and what came is: {one.outcome}"
+        line, *rest = wrap(f"{mark} of envdoctor, not of your environment: {text}", "    ")
+        yield line.replace(mark, paint(mark, "error"), 1)
+        yield from rest
 
 
 def _imported(tried: tuple[ImportTried, ...]) -> str:

@@ -27,6 +27,8 @@ KEEPER = os.path.join(os.path.dirname(os.path.realpath(__file__)), "keeper.py")
 MAX_LINE_BYTES = 8 * 1024 * 1024
 MAX_SAID_BYTES = 256 * 1024
 CHUNK_BYTES = 64 * 1024
+STAGE_GRACE_S = 3.0
+"""For a worker that watches itself to end by itself, and to say where it hangs."""
 KEEPER_GRACE_S = 12.0
 """Longer than the keeper's own patience with processes that do not die."""
 SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|PRIVATE_KEY", re.IGNORECASE)
@@ -145,6 +147,7 @@ class Watched:
     def __init__(self, wanted: Wanted, name: str, scratch: str, work: str) -> None:
         self.report, self.phase, self.complaint, self.late = "", "start", "", False
         self.said, self.line = bytearray(), bytearray()
+        self.stage_until = float("inf")
         report, report_end = os.pipe()
         if wanted.ranks > 1:
             # torch.distributed.run hands no descriptors on; opened for both, so that it does not end before a writer comes
@@ -208,7 +211,7 @@ class Watched:
             selector.register(output, selectors.EVENT_READ)
             while True:
                 over = self.keeper.poll() is not None
-                left = until - time.monotonic()
+                left = min(until, self.stage_until) - time.monotonic()
                 if left <= 0 and not self.late and not over:
                     self.late = True
                     self.cut()
@@ -241,6 +244,8 @@ class Watched:
                 continue
             if event["event"] == "phase":
                 self.phase = str(event.get("name", ""))[:200]
+                if isinstance(event.get("within_s"), (int, float)):
+                    self.stage_until = time.monotonic() + event["within_s"] + STAGE_GRACE_S
             on_event(event)
         if len(self.line) > MAX_LINE_BYTES:
             self.line.clear()
