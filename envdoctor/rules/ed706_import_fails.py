@@ -157,7 +157,6 @@ def changes(facts: Facts, one: ImportTried, known: Change | None) -> Iterator[Ch
     """What the words advise; else the same release once more, and how to see all of it."""
     if known is not None:
         yield known
-        return
     present = installed(facts, one.package)
     python = facts.python.value.executable if isinstance(facts.python, Known) else "python3"
     python = python if python.startswith(("/", "~/")) else "python3"
