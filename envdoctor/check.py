@@ -10,7 +10,8 @@ from envdoctor import manual
 from envdoctor.errors import UserError
 from envdoctor.facts import NotObserved
 from envdoctor.findings import Doubt, Finding, Outcome, Verdict
-from envdoctor.rules import REGISTRY, code_of, load
+from envdoctor.loaded import Live
+from envdoctor.rules import OF_WHAT_RAN, REGISTRY, code_of, load
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -72,12 +73,16 @@ def check(
 ) -> tuple[Verdict, ...]:
     """Judge the facts by every rule, or by those whose code starts with one of ``select`` and none of ``skip``.
 
-    ``ignores`` maps a code to the reason it is ignored: the rule still runs, its outcome becomes IGNORED.
+    ``ignores`` maps a code to the reason it is ignored: the rule still runs, its outcome becomes IGNORED. Where nothing was
+    run, the rules of what ran are no questions of this check; whoever selects one by its code is told that it cannot tell.
     """
     verdicts = []
+    named = tuple(one for one in select if one.startswith(OF_WHAT_RAN))
     for name in REGISTRY:
         code = code_of(name)
         if (select and not code.startswith(tuple(select))) or (skip and code.startswith(tuple(skip))):
+            continue
+        if code.startswith(OF_WHAT_RAN) and facts.live == Live() and not (named and code.startswith(named)):
             continue
         verdict = judge(load(name), facts, matrix)
         reason = (ignores or {}).get(code)

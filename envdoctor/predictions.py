@@ -63,6 +63,13 @@ def tried_modules(facts: Facts, package: str) -> tuple[LinkedModule, ...]:
     return tuple(one for one in mine if not one.optional and one.undecided is None)
 
 
+def refuted(facts: Facts) -> frozenset[str]:
+    """What was predicted not to load and was loaded when it was tried: "torch", "vllm._C". None where nothing was imported."""
+    if not isinstance(facts.live.imports, Known):
+        return frozenset()
+    return frozenset(one.what for one in compared(facts) if one.predicted is False and one.loaded)
+
+
 def name_of(module: LinkedModule) -> str:
     """How a compiled module is called where it is tried: its import name."""
     return module.module or module.path

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from envdoctor.facts import Known, NotObserved, Unknown
 from envdoctor.loaded import NOT_RUN
 from envdoctor.predictions import compared
 from envdoctor.wording import harmless, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from envdoctor.facts import Facts
     from envdoctor.loaded import CollectiveTried, DeviceTried, ImportTried, KernelTried, Live, PairTried
@@ -43,11 +45,19 @@ def was_run(facts: Facts) -> bool:
     return any(leaf != NOT_RUN for leaf in (live.devices, live.pairs, live.collective, live.imports))
 
 
-def section(facts: Facts, wrap: Wrap, paint: Paint, *, verbose: bool) -> Iterator[str]:
-    """The lines of the page; none where nothing was run."""
+def section(facts: Facts, wrap: Wrap, paint: Paint, *, verbose: bool, found: Collection[str] = ()) -> Iterator[str]:
+    """The lines of the page; none where nothing was run.
+
+    Args:
+        facts: with what was run.
+        wrap: makes lines of a text.
+        paint: colours a text.
+        verbose: all of it.
+        found: codes of rules that found something in it, whose findings stand above: words are not repeated then.
+    """
     if not was_run(facts):
         return
-    live = facts.live
+    live = facts.live if verbose else referred(facts.live, found)
     yield "What was run (check --deep):"
     yield from _unknown("devices", live.devices, wrap)
     for device in live.devices.value if isinstance(live.devices, Known) else ():
@@ -64,7 +74,34 @@ def section(facts: Facts, wrap: Wrap, paint: Paint, *, verbose: bool) -> Iterato
         yield from _collective(live.collective.value, wrap, paint)
     yield from _unknown("imports", live.imports, wrap)
     if isinstance(live.imports, Known):
-        yield from _imports(facts, live.imports.value, wrap, paint)
+        yield from _imports(live.imports.value, wrap, paint)
+        yield from _predictions(_compared(facts), wrap, paint, named=verbose or "ED707" not in found)
+
+
+def referred(live: Live, found: Collection[str]) -> Live:
+    """What was run, with the words of failures that a finding repeats replaced by its code."""
+
+    def words(code: str, said: str) -> str:
+        return f"see {code} above" if code in found else said
+
+    def check(one: KernelTried) -> KernelTried:
+        code = "ED702" if one.state == "wrong" else "ED701" if one.name == "context" else "ED703"
+        return msgspec.structs.replace(one, says=words(code, one.says)) if one.state in {"wrong", "failed"} else one
+
+    def package(one: ImportTried) -> ImportTried:
+        error = words("ED706", one.error) if one.error is not None else None
+        return msgspec.structs.replace(one, error=error, unloaded=tuple(words("ED706", each) for each in one.unloaded[:1]))
+
+    changed: dict[str, Any] = {}
+    if isinstance(live.devices, Known):
+        devices = (msgspec.structs.replace(one, checks=tuple(map(check, one.checks))) for one in live.devices.value)
+        changed["devices"] = Known(tuple(devices), live.devices.via)
+    if isinstance(live.collective, Known) and live.collective.value is not None and live.collective.value.state != "passed":
+        one = live.collective.value
+        changed["collective"] = Known(msgspec.structs.replace(one, says=words("ED705", one.says)), live.collective.via)
+    if isinstance(live.imports, Known) and "ED706" in found:
+        changed["imports"] = Known(tuple(map(package, live.imports.value)), live.imports.via)
+    return msgspec.structs.replace(live, **changed)
 
 
 def _rest_of_pairs(live: Live, pairs: tuple[PairTried, ...], wrap: Wrap, *, verbose: bool) -> Iterator[str]:
@@ -168,8 +205,8 @@ def _collective(one: CollectiveTried, wrap: Wrap, paint: Paint) -> Iterator[str]
     yield from rest
 
 
-def _imports(facts: Facts, tried: tuple[ImportTried, ...], wrap: Wrap, paint: Paint) -> Iterator[str]:
-    """One line a package, and one for each part of it that fails; then how the predictions of them came out."""
+def _imports(tried: tuple[ImportTried, ...], wrap: Wrap, paint: Paint) -> Iterator[str]:
+    """One line a package, and one for each part of it that fails."""
     yield f"  imports, each in a process of its own: {_imported(tried)}"
     for one in tried:
         part = "." in one.module
@@ -183,11 +220,10 @@ def _imports(facts: Facts, tried: tuple[ImportTried, ...], wrap: Wrap, paint: Pa
         text += "".join(f"; {each}" for each in one.unloaded[:2])
         text += f"; {plural(len(one.unloaded) - 2, 'further module')} not loaded" if len(one.unloaded) > 2 else ""  # noqa: PLR2004
         yield from _line(one.package, one.state, text, wrap, paint)
-    yield from _predictions(_compared(facts), wrap, paint)
 
 
-def _predictions(told: tuple[Compared, ...], wrap: Wrap, paint: Paint) -> Iterator[str]:
-    """How many imports came out as the linker had said; one that did not is our own bug, and is called so."""
+def _predictions(told: tuple[Compared, ...], wrap: Wrap, paint: Paint, *, named: bool) -> Iterator[str]:
+    """How many imports came out as the linker had said; one that did not is our own bug, and is called so where it is ``named``."""
     judged = [one for one in told if one.agree is not None]
     wrong = [one for one in judged if not one.agree]
     if not told:
@@ -197,7 +233,7 @@ def _predictions(told: tuple[Compared, ...], wrap: Wrap, paint: Paint) -> Iterat
         return
     right = f"{len(judged) - len(wrong)} of {len(judged)}" if wrong else f"all {len(judged)}" if len(judged) > 1 else "one"
     yield from wrap(f"what the linker had predicted of imports and compiled modules: {right} came true", "    ")
-    for one in wrong:
+    for one in wrong if named else ():
         predicted = "loads" if one.predicted else "does not load"
         mark, what = "BUG", f"{one.what} ({one.package})"
         text = f"it was predicted that {what} {predicted} ({one.why}), and what came is: {one.outcome}"

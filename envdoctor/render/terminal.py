@@ -56,7 +56,7 @@ def render(report: Report, facts: Facts, page: Page) -> str:
         "\n".join(_head(report, facts, page)),
         "\n".join(_stack(report, facts, page)),
         *("\n".join(_diagnosis(one, page)) for one in report.diagnoses),
-        "\n".join(_run(facts, page)),
+        "\n".join(_run(report, facts, page)),
         "\n".join((*_notes(report, page), *_old_data(report, page))),
         "\n".join(_doubts(report, page)),
         "\n".join((*_read(facts, page), *_last(report, page))),
@@ -177,13 +177,14 @@ def _no_remedy(root: Finding) -> str:
     return "No single change was found that mends it and breaks nothing else."
 
 
-def _run(facts: Facts, page: Page) -> Iterator[str]:
+def _run(report: Report, facts: Facts, page: Page) -> Iterator[str]:
     """What was run, with --deep."""
     yield from live.section(
         facts,
         lambda text, first: _wrapped(text, page, first),
         lambda text, style: _paint(text, style, page),
         verbose=page.verbose,
+        found=[one.code for one in report.verdicts if one.outcome is Outcome.FAIL],
     )
 
 

@@ -56,7 +56,16 @@ REGISTRY = (
     "ed503_small_shm",
     "ed504_low_memlock",
     "ed505_image_refuses_driver",
+    "ed701_device_does_not_start",
+    "ed702_wrong_results",
+    "ed703_kernel_fails",
+    "ed704_slow_links",
+    "ed705_all_reduce",
+    "ed706_import_fails",
+    "ed707_wrong_prediction",
 )
+OF_WHAT_RAN = "ED7"
+"""The rules of facts that only running something gives (check --deep): without them there is nothing for these to judge."""
 
 
 class Rule(Protocol):

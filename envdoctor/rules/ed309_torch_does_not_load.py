@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from envdoctor.facts import need
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source
 from envdoctor.links import PYTHON, intruder, named, provider, subject_of, wanted, without
+from envdoctor.predictions import refuted
 from envdoctor.requirements import requirements
 from envdoctor.views import distributions, installed, normalized, parsed
 
@@ -47,7 +48,7 @@ MAX_SHOWN = 3
 def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - every rule is asked alike
     """One finding with the first problem, as the loader would report it."""
     torch = need(facts.linking.torch)
-    if torch is not None and torch.problems:
+    if torch is not None and torch.problems and "torch" not in refuted(facts):  # an import that was made has the last word
         # the same library may be missed once in what torch opens first and once in its extension
         first: dict[tuple[str, str], LinkProblem] = {}
         for one in torch.problems:

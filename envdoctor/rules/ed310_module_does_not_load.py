@@ -27,6 +27,7 @@ from envdoctor.facts import need
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
 from envdoctor.links import by_provider, intruder, lacks, named, packages, pins_on, shortened, subject_of, wanted, without
 from envdoctor.pins import combined, fitting, said, satisfiable
+from envdoctor.predictions import name_of, refuted
 from envdoctor.requirements import in_stack
 from envdoctor.views import installed, parsed
 from envdoctor.wording import plural
@@ -63,7 +64,8 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
     for one in need(facts.linking.modules):
         if one.undecided is not None:
             yield Doubt(QUESTION, f"{one.path}: {one.undecided}", (one.package,))
-    for whom, found in by_provider(lacks(facts)).items():
+    loaded = refuted(facts)  # what was really loaded has the last word
+    for whom, found in by_provider([one for one in lacks(facts) if name_of(one.module) not in loaded]).items():
         # what a broken pin explains and what nothing explains are two findings: the first is a symptom, the second a root
         pinned = [one for one in found if list(pins_on(facts, (one.module.package,), whom))]
         for some in (pinned, [one for one in found if one not in pinned]):
