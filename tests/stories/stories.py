@@ -221,7 +221,6 @@ STORIES = (
         ("ED310",),
         "module-does-not-load",
         ("ED706",),
-        proven=False,
     ),
     Story(
         "nothing-can-be-told",
