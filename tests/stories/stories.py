@@ -30,8 +30,6 @@ OWN_NVJITLINK = f.Library(
 FLASH = "flash_attn_2_cuda.cpython-311-x86_64-linux-gnu.so"
 
 
-GOOD = made_live.h100(0, *made_live.good())
-WRONG = made_live.h100(1, *made_live.good(), made_live.check("matmul bfloat16", "wrong", 0.241, 0.00397, made_live.ERROR))
 REFUSED = made_live.imported(
     "vllm", state="raised", error=f"ImportError: {SITE}/vllm/_C.abi3.so: undefined symbol: {linked.THROW}"
 )
@@ -211,7 +209,6 @@ STORIES = (
     ),
     Story("name-that-vllm-dropped", trl_that_takes_a_name_that_is_gone(), ("ED401",), "trl-vllm-unsupported", ("ED404",)),
     Story("image-for-a-newer-driver", image_for_a_newer_driver(), ("ED505",), "image-refuses-driver"),
-    Story("one-gpu-computes-wrongly", made_live.on(Live(devices=Known((GOOD, WRONG), "run")), 2), ("ED702",), "wrong-results", proven=False),
     Story(
         "vllm-really-fails-as-the-link-said",
         msgspec.structs.replace(
