@@ -20,22 +20,22 @@ LETTERS, FILLERS, ANSWER, PROMPTS, GROUP = "abcdefgh", "wxyz", 4, 12, 16
 
 def main() -> None:
     """Train, and print the rewards."""
-    import torch
-    from datasets import Dataset
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-    from trl import GRPOConfig, GRPOTrainer
+    import torch  # noqa: PLC0415
+    from datasets import Dataset  # noqa: PLC0415
+    from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: PLC0415
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: PLC0415
+    from trl import GRPOConfig, GRPOTrainer  # noqa: PLC0415
 
     steps, with_vllm = int(sys.argv[1]), sys.argv[2:] == ["vllm"]
     if with_vllm and not torch.cuda.is_available():
-        # without these two TRL 1.16 cannot push weights into vLLM on a CPU ("'Parameter' object has no attribute 'weight_loader'")
+        # without these two TRL 1.16 cannot push into vLLM on a CPU ("'Parameter' object has no attribute 'weight_loader'")
         os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
-        torch.cpu._is_amx_tile_supported = lambda: False
+        torch.cpu._is_amx_tile_supported = lambda: False  # noqa: SLF001 - what vLLM asks
     folder = tempfile.mkdtemp()
     vocabulary = {word: place for place, word in enumerate(["<pad>", "<bos>", "<eos>", "=", *LETTERS, *FILLERS])}
-    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<eos>"))
+    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="<eos>"))  # noqa: S106 - no password
     raw.pre_tokenizer = pre_tokenizers.Split("", behavior="isolated")
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw, pad_token="<pad>", bos_token="<bos>", eos_token="<eos>")  # noqa: S106
     config = LlamaConfig(
         vocab_size=16, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
         head_dim=64, max_position_embeddings=64, initializer_range=0.08, tie_word_embeddings=False,
