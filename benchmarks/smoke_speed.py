@@ -2,7 +2,7 @@
 
     python benchmarks/smoke_speed.py ENVIRONMENT [--rounds 3]
 
-ENVIRONMENT has torch, TRL and vLLM (`make smoke-vllm` makes one in .venv-vllm). Each round runs every row once, in turn, so
+ENVIRONMENT has torch, TRL and vLLM (`make smoke-vllm` makes one, .venv-vllm-0.32.0). Each round runs every row once, in turn, so
 that the noise of the machine hits all alike; times are wall seconds of the whole command, imports and engine start included. The
 peer has the same task, model, batch and number of updates (plain_trl.py).
 

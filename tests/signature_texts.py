@@ -159,5 +159,9 @@ TEXTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "hub-offline": ("huggingface_hub.errors.LocalEntryNotFoundError: Cannot find the requested files in the disk cache and outgoing traffic has been disabled.", ("HF_HUB_OFFLINE",)),
     "hub-unreachable": ("OSError: We couldn't connect to 'https://huggingface.co' to load the files, and couldn't find them in the cached files.", ("https://huggingface.co",)),
     "segmentation-fault": ("Segmentation fault (core dumped)", ("PYTHONFAULTHANDLER",)),
+    "uncaught-cpp-exception": (
+        "  what():  BFloat16 Brgemm VNNI format is only supported on X64 when oneDNN ukernel is enabled and `amx` is supported",
+        ("BFloat16 Brgemm VNNI format is only supported",),
+    ),
     "aborted": ("killed by SIGABRT", ()),
 }  # fmt: skip

@@ -20,7 +20,9 @@ from envdoctor.images.manifest import Manifest
 from envdoctor.locks import files as lock_files
 from envdoctor.manual import Paged, page, title
 from envdoctor.matrix import Matrix
+from envdoctor.proving.certificate import Certificate
 from envdoctor.render import Page
+from envdoctor.render.certificate import Document
 from envdoctor.render.terminal import render
 from envdoctor.rules import all_rules
 from tools.matrix_page import tables as matrix_tables
@@ -48,7 +50,7 @@ def generated() -> dict[str, str]:
     files["docs/matrix.md"] = matrix_page()
     files |= image_files()
     if sys.version_info >= (3, 11):  # msgspec cannot write the schema of generic records on Python 3.10
-        for name, shape in (("facts-1", Facts), ("image-1", Manifest)):
+        for name, shape in (("facts-1", Facts), ("image-1", Manifest), ("certificate-1", Certificate), ("verified-1", Document)):
             schema = msgspec.json.schema(shape)
             files[f"envdoctor/data/schema/{name}.json"] = json.dumps(schema, indent=1, sort_keys=True) + "\n"
     return files

@@ -17,6 +17,9 @@ GPUS = "Train data-parallel on so many GPUs."
 CERTIFICATE = "Write the certificate of a proven run here."
 VERIFY = "Run nothing: say whether this machine, environment and lock still are what this certificate was given for."
 
+RUNS = ("engine", "device", "budget", "seed", "loss", "reward", "model", "gpus", "profile", "html", "json_file", "certificate")
+"""Options of a run, which --verify makes none of."""
+
 
 @click.command()
 @click.argument("target", required=False, type=click.Path(), shell_complete=completed)
@@ -32,6 +35,7 @@ VERIFY = "Run nothing: say whether this machine, environment and lock still are 
 @click.option("--format", "form", type=click.Choice(["terminal", "json"]), default="terminal", show_default=True)
 @click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write the report to FILE instead of standard output.")
 @click.option("--html", metavar="FILE", type=click.Path(), help="Also write the report as one HTML file.")
+@click.option("--json", "json_file", metavar="FILE", type=click.Path(), help="Also write the report as JSON.")
 @click.option("--certificate", metavar="FILE", type=click.Path(), help=CERTIFICATE)
 @click.option("--no-certificate", is_flag=True, help="Write no certificate.")
 @click.option("--verify", metavar="CERT", type=click.Path(), help=VERIFY)
@@ -51,6 +55,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     form: str,
     output: str | None,
     html: str | None,
+    json_file: str | None,
     certificate: str | None,
     no_certificate: bool,
     verify: str | None,
@@ -71,9 +76,11 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     if certificate is not None and no_certificate:
         raise click.UsageError("--certificate and --no-certificate contradict each other")
     if verify is not None:
+        if told := [f"--{one.removesuffix('_file')}" for one in RUNS if _given(one)]:
+            raise click.UsageError(f"--verify runs nothing, so {', '.join(told)} cannot be told to it")
         from envdoctor.cli.certifying import run_verify  # noqa: PLC0415
 
-        return run_verify(verify, target, form=form, output=output, data=data)
+        return run_verify(verify, target, form=form, output=output, data=data, verbose=verbose)
     from envdoctor.cli.smoking import Shown, run_smoke  # noqa: PLC0415 - `--help` needs none of this
     from envdoctor.proving.asked import Wishes, seconds  # noqa: PLC0415
 
@@ -81,4 +88,12 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
         engine=engine, device=device, budget_s=seconds(budget), seed=seed, loss=loss, reward=reward, model=model, gpus=gpus
     )
     where = None if no_certificate else certificate or ""
-    return run_smoke(target, wishes, shown=Shown(form, output, html, verbose), profile=profile, certificate=where, data=data)
+    return run_smoke(
+        target, wishes, shown=Shown(form, output, html, json_file, verbose), profile=profile, certificate=where, data=data
+    )
+
+
+def _given(option: str) -> bool:
+    """Whether it was on the command line."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"

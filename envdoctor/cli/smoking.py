@@ -20,6 +20,7 @@ class Shown(NamedTuple):
     form: str = "terminal"
     output: str | None = None
     html: str | None = None
+    json: str | None = None
     verbose: bool = False
 
 
@@ -47,6 +48,10 @@ def run_smoke(
     from envdoctor.render.smoke import render  # noqa: PLC0415
     from envdoctor.render.sparkline import needs_ascii  # noqa: PLC0415
 
+    if certificate is not None:
+        from envdoctor.cli.certifying import checked_place  # noqa: PLC0415
+
+        checked_place(certificate or None, profile)
     with session.start(target) as pending:
         if pending.running is None or pending.spec.scheme != "venv":
             raise UserError(
@@ -67,14 +72,16 @@ def run_smoke(
         from envdoctor.cli.certifying import certified  # noqa: PLC0415
 
         proof = certified(proof, facts, matrix, profile=profile, path=certificate or None)
-    form, output, html, verbose = shown
+    form, output, html, json_file, verbose = shown
     if html is not None:
         from envdoctor.render.smoke_html import render as as_html  # noqa: PLC0415
 
         emit(as_html(proof), html, exact=True)
-    if form == "json":
+    if json_file is not None or form == "json":
         from envdoctor.render.smoke_json import render as as_json  # noqa: PLC0415
-
+    if json_file is not None:
+        emit(as_json(proof), json_file, exact=True)
+    if form == "json":
         emit(as_json(proof), output, exact=True)
     else:
         page = Page(color=wants_color(output), width=width(output), verbose=verbose)

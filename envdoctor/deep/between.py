@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from envdoctor.deep.devices import SAME_ORDER, TORCH_S
 from envdoctor.deep.hearing import hear
 from envdoctor.facts import Known, Unknown
@@ -14,6 +16,8 @@ from envdoctor.workers import Wanted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from envdoctor.deep.hearing import Heard
+
 PAIR_S, PAIRS_S = 30.0, 90.0
 """For one pair, the first touch of its GPUs included, and for all 56 of 8 GPUs: 4 copies of 256 MiB take 0.1 s over PCIe."""
 REDUCE_S = 60.0
@@ -22,8 +26,15 @@ ENDING_S = 30.0
 """More, in which the processes say which of them keeps the others waiting, and end."""
 COPYING = re.compile(r"copy cuda:(\d+) to cuda:(\d+)")
 CPU_RANKS = 2
+NCCL = re.compile(r"NCCL (?:WARN|ERROR)")
 TELLING = re.compile(r"NCCL (?:WARN|ERROR)|Watchdog|timed? ?out|Error:|error_file|rank +:|Signal", re.IGNORECASE)
 """Lines that say why an all-reduce ended, among what torch.distributed.run prints around them."""
+
+
+def excerpt(heard: Heard, lines: re.Pattern[str]) -> str:
+    """The last lines of such a kind among what the processes printed, as the end of a sentence."""
+    last = dict.fromkeys(line.strip() for line in heard.ended.said.splitlines() if lines.search(line))
+    return f"; it said: {' | '.join(list(last)[-3:])[:1000]}" if last else ""
 
 
 def pairs(interpreter: str, count: int, say: Callable[[str], None]) -> Known[tuple[PairTried, ...]] | Unknown:
@@ -59,9 +70,10 @@ def collective(interpreter: str, devices: int, backend: str, say: Callable[[str]
     via = f"an all-reduce by {backend} over {devices} processes of the target's Python"
     found = heard.of("collective", CollectiveTried)
     if found:
-        return Known(found[0], via)
+        one = found[0]
+        told = excerpt(heard, NCCL) if one.state in {"failed", "late"} else ""
+        return Known(msgspec.structs.replace(one, says=one.says + told), via)
     fate = heard.fate(limit) or "nothing was told"
     state = "late" if fate.startswith("no answer") else "failed"
-    last = " | ".join([line.strip() for line in heard.ended.said.splitlines() if TELLING.search(line)][-3:])[:1000]
-    says = f"{fate}, during: {heard.during()}" + (f"; it said: {last}" if last else "")
+    says = f"{fate}, during: {heard.during()}{excerpt(heard, TELLING)}"
     return Known(CollectiveTried(backend=backend, devices=devices, state=state, bus_gb_per_s=None, says=says), via)

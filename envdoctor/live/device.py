@@ -26,7 +26,7 @@ class Limits(NamedTuple):
     start_s: float
     """The start of the device: CUDA's context."""
     load_s: float
-    """Reading from disk what the checks of one stage use."""
+    """Reading torch from disk, and what the checks of one stage use."""
     checks_s: float
     """All checks of one stage."""
 
@@ -57,12 +57,13 @@ KERNELS: List[Check] = [
 ]
 STAGES = [
     Stage((), (), KERNELS),
-    Stage(("flash_attn",), (), [("attention flash-attn", attention.flash_attn)]),
     Stage(
         ("triton",),
         ("torch._dynamo", "torch._inductor.compile_fx"),
         [("triton kernel", compiling.triton_kernel), ("torch.compile", compiling.torch_compile)],
     ),
+    # last: a build for another torch may end the process when it is imported
+    Stage(("flash_attn",), (), [("attention flash-attn", attention.flash_attn)]),
 ]
 OF_VLLM = [Stage(("vllm", "vllm.vllm_flash_attn"), (), [("attention vllm", attention.vllm_flash)])]
 """Apart: importing vLLM alone takes longer than all the others."""
@@ -81,10 +82,11 @@ def main(teller: Teller, device: str, limits: Limits, scratch: str, *, vllm: boo
     # what was compiled before must not pass for what compiles now, and nothing is left behind
     os.environ["TRITON_CACHE_DIR"] = os.path.join(scratch, "triton")
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.path.join(scratch, "inductor")
+    os.environ["TMPDIR"] = scratch  # a compiler that is killed leaves its files
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # one kernel: a pool of processes would only take time
     if os.environ.get("NVIDIA_TF32_OVERRIDE"):
         os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # it would overrule us: the bound of float32 is one without TF32
-    teller.tell("phase", name="import torch")
+    watch.within(teller, "import torch", limits.load_s)
     began = time.monotonic()
     import torch
 

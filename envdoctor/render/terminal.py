@@ -15,7 +15,7 @@ from envdoctor.stack import State, layers
 from envdoctor.wording import brief, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     from envdoctor.facts import Facts
     from envdoctor.findings import Diagnosis, Evidence, Finding, Report
@@ -56,7 +56,7 @@ def render(report: Report, facts: Facts, page: Page) -> str:
         "\n".join(_head(report, facts, page)),
         "\n".join(_stack(report, facts, page)),
         *("\n".join(_diagnosis(one, page)) for one in report.diagnoses),
-        "\n".join(_run(facts, page, [one.code for one in report.verdicts if one.outcome is Outcome.FAIL])),
+        "\n".join(_run(report, facts, page)),
         "\n".join((*_notes(report, page), *_old_data(report, page))),
         "\n".join(_doubts(report, page)),
         "\n".join((*_read(facts, page), *_last(report, page))),
@@ -177,14 +177,14 @@ def _no_remedy(root: Finding) -> str:
     return "No single change was found that mends it and breaks nothing else."
 
 
-def _run(facts: Facts, page: Page, found: Collection[str] = ()) -> Iterator[str]:
-    """What was run, with --deep; of what rules found in it (their codes) the words stand above."""
+def _run(report: Report, facts: Facts, page: Page) -> Iterator[str]:
+    """What was run, with --deep."""
     yield from live.section(
         facts,
         lambda text, first: _wrapped(text, page, first),
         lambda text, style: _paint(text, style, page),
         verbose=page.verbose,
-        found=found,
+        found=[one.code for one in report.verdicts if one.outcome is Outcome.FAIL],
     )
 
 

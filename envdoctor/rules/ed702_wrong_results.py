@@ -1,4 +1,4 @@
-"""A device computes wrongly: a result is outside the bound that rounding allows, or memory does not hold what was written.
+"""A device computes wrongly, or its memory does not hold what was written.
 
 ## What it checks
 With `check --deep`: matrix products in each number format, attention, compiled kernels and CUDA graphs against float64

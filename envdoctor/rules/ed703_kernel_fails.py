@@ -1,4 +1,4 @@
-"""A kernel fails or hangs: attention, torch.compile, Triton, a CUDA graph, memory, a matrix product.
+"""A kernel fails or hangs: attention, torch.compile, Triton, a CUDA graph, a product.
 
 ## What it checks
 With `check --deep`: each thing that the stack asks of a device, one after the other: whether it came to its end without an

@@ -1,4 +1,4 @@
-"""GPUs, or a GPU and its host, speak more slowly than the product should: NVLink, peer access, PCIe; or not correctly.
+"""A link between GPUs, or to the host, is slower than the product should have.
 
 ## What it checks
 With `check --deep`: copies between every two GPUs, one direction, against half of the NVLink rate that the product is sold

@@ -1,4 +1,4 @@
-"""A package of the stack cannot be imported: the import was made in a fresh process, and it raised, died or hung.
+"""A package of the stack was imported in a fresh process, and raised, died or hung.
 
 ## What it checks
 With `check --deep`: each installed package of the stack is imported by the target's own Python, with the parts of it that a

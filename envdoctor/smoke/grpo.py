@@ -126,7 +126,7 @@ def train(  # noqa: C901, PLR0915 - one batch reads top to bottom
             norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), MAX_GRADIENT_NORM)
             if inner == 0:
                 record.first_inner(ratio, norm, loss, logits, logps, engine_logps, k3(logps, frozen_logps))
-            way = reference.first_update(settings, policy) if step == inner == 0 else None
+            way = reference.first_update(settings, policy) if step == inner == 0 and record.wants_gradients else None
             seam("update", optimizer, step=step, policy=policy)
             optimizer.step()
             if way is not None:
@@ -242,10 +242,11 @@ def smoke(settings: Settings, teller: Teller, ranks: Any, seam: Seam) -> Dict[st
     teller.phase("build the model")
     torch.manual_seed(settings.seed)
     policy, task = built(settings, device)
+    unmeasured: Dict[str, str] = {}
     if settings.model is not None:
         from . import real
 
-        settings = real.suited(settings, policy)
+        settings, unmeasured = real.suited(settings, policy), real.unmeasured(settings, policy)
     policy = seam("policy", policy)
     ranks.start_equal(policy)
     start = {name: tensor.detach().clone() for name, tensor in policy.named_parameters()}
@@ -262,7 +263,8 @@ def smoke(settings: Settings, teller: Teller, ranks: Any, seam: Seam) -> Dict[st
 
     teller.phase("train")
     trained_from = time.perf_counter()
-    record, parts = Recorder(), assembled(settings, policy, frozen, engine, task, ranks, seam)
+    exact = "gradient-is-right" not in unmeasured
+    record, parts = Recorder(gradients=exact), assembled(settings, policy, frozen, engine, task, ranks, seam, exact=exact)
     memory = Memory(device)
     train(settings, parts, teller, record, seam)
     times["train"] = time.perf_counter() - trained_from
@@ -300,7 +302,7 @@ def smoke(settings: Settings, teller: Teller, ranks: Any, seam: Seam) -> Dict[st
         "value_network": value_network,
         "ranks": together,
         "times_s": times,
-        "unmeasured": {},
+        "unmeasured": unmeasured,
         "ended_by": record.ended_by,
     }
 
@@ -343,8 +345,10 @@ def assembled(
     task: Any,  # noqa: ANN401
     ranks: Any,  # noqa: ANN401
     seam: Seam,
+    *,
+    exact: bool,
 ) -> Parts:
-    """The parts with a fresh optimizer, and for PPO a fresh value network."""
+    """The parts with a fresh optimizer, and for PPO a fresh value network; in float64 only where gradients are checked."""
     value = None
     if settings.loss == "ppo":
         torch.manual_seed(settings.seed + 1)
@@ -353,7 +357,7 @@ def assembled(
     learnt = [*policy.parameters(), *(value.parameters() if value is not None else ())]
     rate = seam("learning rate", settings.learning_rate)
     optimizer = torch.optim.AdamW(learnt, lr=rate, betas=BETAS, weight_decay=0.0)
-    return Parts(policy, frozen, reference.widened(policy), value, optimizer, engine, task, ranks)
+    return Parts(policy, frozen, reference.widened(policy) if exact else frozen, value, optimizer, engine, task, ranks)
 
 
 def rewards_of(settings: Settings, engine: Any, task: Any, prompts: torch.Tensor) -> Any:  # noqa: ANN401 - (rewards, mean greedy)
@@ -373,7 +377,7 @@ def repeated(settings: Settings, parts: Parts, start: Dict[str, torch.Tensor], f
             tensor.copy_(start[name])
     parts.engine.push([(name, tensor.detach()) for name, tensor in parts.policy.named_parameters()])
     record = Recorder(gradients=False)
-    again = assembled(settings, parts.policy, parts.frozen, parts.engine, parts.task, parts.ranks, seam)
+    again = assembled(settings, parts.policy, parts.frozen, parts.engine, parts.task, parts.ranks, seam, exact=False)
     train(short, again, Teller(-1), record, seam)
     step, largest = first.differs_from(record)
     return {"steps": short.steps, "same_bits": step is None, "first_difference": step, "largest": largest}

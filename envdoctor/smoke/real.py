@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Iterator, List, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Tuple
 
 import torch
 
@@ -20,6 +20,8 @@ GIB = 1024**3
 COPIES = 6
 """Of the weights at once: policy, frozen reference, gradients, two moments of AdamW, the sampling engine."""
 MOST_PROMPT_TOKENS = 24
+EXACT_BYTES = 32
+"""A parameter takes so many in the float64 reference: two copies of the weights, the gradient, and what is widened to make it."""
 LARGE = 50_000_000
 """Parameters from which on a model counts as pretrained: such a one is moved by small steps."""
 LARGE_RATE, SMALL_RATE = 2e-5, 1e-3
@@ -87,6 +89,19 @@ def suited(settings: Settings, policy: torch.nn.Module) -> Settings:
     """The settings with a step that this model stands: the tiny model's would ruin a pretrained one at once."""
     size = sum(parameter.numel() for parameter in policy.parameters())
     return settings._replace(learning_rate=min(settings.learning_rate, LARGE_RATE if size >= LARGE else SMALL_RATE))
+
+
+def unmeasured(settings: Settings, policy: torch.nn.Module) -> Dict[str, str]:
+    """Keys of the invariants that need the float64 reference, with why, where this model leaves no room for one."""
+    size, free = sum(parameter.numel() for parameter in policy.parameters()), free_bytes(settings.device)
+    need = (COPIES * 4 + EXACT_BYTES) * size
+    if need <= free:
+        return {}
+    why = (
+        f"a float64 reference of {size / 1e9:.2f} billion parameters has no room: {need / GIB:.1f} GiB in all, "
+        f"{free / GIB:.1f} GiB are free"
+    )
+    return dict.fromkeys(("gradient-is-right", "update-is-right"), why)
 
 
 class Policy(torch.nn.Module):

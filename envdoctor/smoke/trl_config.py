@@ -78,6 +78,15 @@ def quiet(scratch: str, *, vllm_on_cpu: bool) -> None:
         # With oneDNN's kernels vLLM keeps a packed copy of each weight and drops the weight: TRL's push then fails ("'Parameter'
         # object has no attribute 'weight_loader'"). Held to AVX2, oneDNN has none for 16 bits, and vLLM takes torch's.
         os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+        # On a CPU with AMX vLLM packs small weights for kernels of its own, and drops them too; those kernels abort the process
+        # where oneDNN is held to AVX2 ("BFloat16 Brgemm VNNI format is only supported ... when `amx` is supported").
+        if hasattr(torch.cpu, "_is_amx_tile_supported"):
+            torch.cpu._is_amx_tile_supported = no_amx  # noqa: SLF001 - what vLLM asks
+
+
+def no_amx() -> bool:
+    """What vLLM is told of this CPU's matrix tiles."""
+    return False
 
 
 def mode_of(settings: Settings, fields: Dict[str, Any]) -> Mode:

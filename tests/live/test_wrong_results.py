@@ -91,6 +91,44 @@ def test_where_next_to_nothing_is_free_it_says_who_knows_why() -> None:
     assert one["says"] == "RuntimeError: only 0.001 GiB are free: other processes hold the memory, and nvidia-smi lists them"
 
 
+def test_flash_attn_is_judged_as_it_lays_out_its_tensors() -> None:
+    assert told()["flash-attn"]["state"] == "passed"
+    assert told()["flash-attn not causal"]["state"] == "wrong"
+
+
+def test_where_flash_attn_is_not_for_the_device_or_is_another_package_it_is_not_tried() -> None:
+    alone, old = told()["flash-attn-4 alone"], told()["flash-attn on a T4"]
+    assert (alone["state"], old["state"]) == ("skipped", "skipped")
+    assert "flash_attn has no flash_attn_func" in alone["says"]
+    assert old["says"] == "its kernels are for compute capability 8.0 and newer"
+
+
+def test_every_version_of_vllms_kernels_that_runs_here_is_judged_by_the_worst() -> None:
+    both, wrong, alone = (told()[name] for name in ("vllm", "vllm, version 3 wrong", "vllm, version 2 alone"))
+    assert (both["state"], wrong["state"], alone["state"]) == ("passed", "wrong", "passed")
+    assert "versions 2 and 3" in both["says"]
+    assert alone["says"].endswith("; version 2")
+
+
+def test_a_vllm_whose_kernels_do_not_load_fails_with_its_own_reason() -> None:
+    one = told()["vllm, none"]
+    assert one["state"] == "failed"
+    assert one["says"].endswith("does not run on this device: FA2 is unavailable: undefined symbol")
+
+
+def test_copies_between_host_and_device_have_a_rate_and_are_compared() -> None:
+    for name in ("to device", "to host"):
+        one = told()[name]
+        assert (one["state"], one["unit"], one["says"]) == ("passed", "GB/s", "the copy equals the source; best of 4")
+        assert one["value"] > 0
+
+
+def test_a_captured_graph_that_is_not_replayed_is_wrong_for_every_input() -> None:
+    one = told()["a graph that replays nothing"]
+    assert one["state"] == "wrong"
+    assert one["says"] == "a replay gave another result than its inputs say, for [2.0, 3.0, 5.0]"
+
+
 def test_without_a_compiler_it_says_what_to_install() -> None:
     one = told()["no compiler"]
     assert one["state"] == "skipped"

@@ -8,13 +8,17 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
+from envdoctor.examine import Wishes, examine
 from envdoctor.facts import Facts, Known, Unknown
+from envdoctor.findings import Outcome
 from envdoctor.loaded import CollectiveTried, DeviceTried, ImportTried, Live, PairTried
+from envdoctor.matrix import Matrix
 from envdoctor.render import Page, live
 from envdoctor.render.terminal import _run
 from tests.factory import healthy
@@ -24,8 +28,12 @@ GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "live"
 HOSTILE = "\x1b[2J\x1b]0;title\x07\u202egnp.exe\n\r\x00<script>" + "x" * 3000
 
 
-def page(facts: Facts, **more: Any) -> str:
-    return "".join(f"{line}\n" for line in _run(facts, Page(**more)))
+NOTHING_FOUND: Any = SimpleNamespace(verdicts=())
+
+
+def page(facts: Facts, report: Any = NOTHING_FOUND, **more: Any) -> str:
+    """The section as it is where no rule found anything in it, or below the findings of a report."""
+    return "".join(f"{line}\n" for line in _run(report, facts, Page(**more)))
 
 
 def as_json(value: object) -> object:
@@ -34,6 +42,14 @@ def as_json(value: object) -> object:
 
 def flat(text: str) -> str:
     return " ".join(text.split())
+
+
+def test_what_a_finding_above_says_is_not_said_again_but_with_v() -> None:
+    facts = wrong_and_hung()
+    _, report = examine(facts, Matrix(), Wishes(), 0.0, remedies=False)
+    assert {"ED702", "ED703"} <= {one.code for one in report.verdicts if one.outcome is Outcome.FAIL}
+    assert "see ED702 above" in flat(page(facts, report))
+    assert "see ED702 above" not in flat(page(facts, report, verbose=True))
 
 
 @pytest.mark.parametrize("name", MADE)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from envdoctor import facts as f
 from envdoctor.facts import Known, Unknown
 from envdoctor.linkage import Overwritten
+from envdoctor.loaded import Live
 from tests import linked
 from tests.factory import SITE, blind, dist, drop, edit, gpu, healthy, put, torch_build, with_driver, with_torch, without_driver
+from tests.render import made_live
 
 if TYPE_CHECKING:
     from envdoctor.facts import Facts
@@ -24,6 +28,11 @@ OWN_NVJITLINK = f.Library(
 
 
 FLASH = "flash_attn_2_cuda.cpython-311-x86_64-linux-gnu.so"
+
+
+REFUSED = made_live.imported(
+    "vllm", state="raised", error=f"ImportError: {SITE}/vllm/_C.abi3.so: undefined symbol: {linked.THROW}"
+)
 
 
 class Story(NamedTuple):
@@ -200,6 +209,16 @@ STORIES = (
     ),
     Story("name-that-vllm-dropped", trl_that_takes_a_name_that_is_gone(), ("ED401",), "trl-vllm-unsupported", ("ED404",)),
     Story("image-for-a-newer-driver", image_for_a_newer_driver(), ("ED505",), "image-refuses-driver"),
+    Story(
+        "vllm-really-fails-as-the-link-said",
+        msgspec.structs.replace(
+            edit(healthy(), linking=linked.linking(linked.module("vllm", "vllm/_C.abi3.so", linked.undefined()))),
+            live=Live(imports=Known((made_live.imported("torch"), REFUSED), "imported")),
+        ),
+        ("ED310",),
+        "module-does-not-load",
+        ("ED706",),
+    ),
     Story(
         "nothing-can-be-told",
         blind(healthy(), "driver__kernel_module", "driver__sys_module", "driver__nvml", "driver__smi", "builds__torch", "packages__distributions", "gpus__devices"),
