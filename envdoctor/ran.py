@@ -87,6 +87,11 @@ def product(facts: Facts, matrix: Matrix, name: str) -> GpuProduct | None:
     return rows[0] if len(rows) == 1 else None
 
 
+def source_of_nvlink(row: GpuProduct) -> str:
+    """Of the sources of a product's row the one that says its NVLink."""
+    return next((part.strip() for part in row.source.split(";") if "NVLink" in part), row.source)
+
+
 def built_in(row: GpuProduct) -> bool:
     """Whether every two GPUs of this product in one machine are joined by NVLink."""
     return row.compute_capability != "7.0" and ("SXM" in row.name or row.key in BUILT_IN)

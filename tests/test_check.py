@@ -14,6 +14,7 @@ from envdoctor.findings import Doubt, Finding, Joint, Layer, Outcome, Severity, 
 from envdoctor.matrix import DataError, Matrix, Overlay
 from tests.factory import MATRIX, healthy, with_torch
 from tests.probe.samples import put
+from tests.render.made_live import wrong_and_hung
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,3 +132,16 @@ def test_an_ignored_finding_keeps_its_reason_and_an_ignored_pass_stays_a_pass() 
     assert verdicts["ED102"].outcome is Outcome.IGNORED
     assert verdicts["ED102"].ignored_because == "updated on Monday"
     assert verdicts["ED101"].outcome is Outcome.PASS
+
+
+def test_where_nothing_was_run_the_rules_of_what_ran_are_no_part_of_a_check_but_where_one_is_named() -> None:
+    assert not [one.code for one in check(healthy(), MATRIX) if one.code.startswith("ED7")]
+    assert not [one.code for one in check(healthy(), MATRIX, select=["ED"]) if one.code.startswith("ED7")]
+    (named,) = check(healthy(), MATRIX, select=["ED702"])
+    assert (named.outcome, named.doubts[0].why) == (Outcome.UNKNOWN, "nothing was run: envdoctor check --deep does")
+
+
+def test_where_something_was_run_they_are() -> None:
+    ran = {one.code: one for one in check(wrong_and_hung(), MATRIX) if one.code.startswith("ED7")}
+    assert sorted(ran) == [f"ED70{number}" for number in range(1, 8)]
+    assert {code for code, one in ran.items() if one.outcome is Outcome.FAIL} == {"ED702", "ED703", "ED706", "ED707"}

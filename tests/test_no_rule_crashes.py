@@ -14,6 +14,7 @@ from envdoctor.facts import BadDocument, Known, Leftover, decode, encode
 from envdoctor.findings import Outcome
 from envdoctor.linkage import Overwritten
 from tests.factory import MATRIX, SITE, dist, edit, gpu, healthy, put, with_driver, without_driver
+from tests.render.made_live import slow_link, wrong_and_hung
 
 STARTS = [
     healthy(),
@@ -29,6 +30,8 @@ STARTS = [
         ),
     ),
     put(healthy(), dist("pynvml", "11.5.3"), dist("trl", "0.14.0"), dist("numpy", "2.1.0"), dist("nvidia-nccl-cu13", "2.20.1")),
+    wrong_and_hung(),
+    slow_link(),
 ]
 ODD = [
     "",

@@ -63,7 +63,7 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - 
     for one in devices:
         left = [each for each in wrong[one.device] if each.name not in everywhere]
         if left:
-            yield of_device(facts, one, left, len(devices))
+            yield of_device(facts, one, left, devices)
 
 
 def of_kernel(devices: tuple[DeviceTried, ...], name: str) -> bool:
@@ -85,10 +85,20 @@ def headline(each: KernelTried) -> str:
     return f"{each.name}: {each.says}"[:110]
 
 
-def of_device(facts: Facts, one: DeviceTried, wrong: list[KernelTried], count: int) -> Finding:
+def of_device(facts: Facts, one: DeviceTried, wrong: list[KernelTried], devices: tuple[DeviceTried, ...]) -> Finding:
     """A device that is wrong by itself."""
     more = f", and {plural(len(wrong) - 1, 'more check')}" if len(wrong) > 1 else ""
-    others = " The others pass the same checks, so it is this one that is defective." if count > 1 else ""
+    passed = [
+        each.device
+        for each in devices
+        if {one.name for one in wrong} <= {one.name for one in each.checks if one.state == "passed"}
+    ]
+    right = (
+        "the others pass"
+        if len(passed) == len(devices) - 1
+        else f"{', '.join(passed[:3])} {'passes' if len(passed) == 1 else 'pass'}"
+    )
+    others = f" Of the same checks {right} all, so it is this one that is defective." if passed else ""
     return Finding(
         code=CODE,
         title=f"{ran.called(one)} computes wrongly: {headline(wrong[0])}{more}",

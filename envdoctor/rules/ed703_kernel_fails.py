@@ -58,6 +58,9 @@ INSTEAD = {
 }
 """Check -> what the stack can do without it."""
 THE_END = "the end of the process"
+INNERMOST = "(most recent call first):"
+"""What faulthandler writes above the frames of a thread."""
+LINES = 3
 
 
 class Failed(NamedTuple):
@@ -96,7 +99,7 @@ def finding(facts: Facts, failed: Failed, count: int) -> Finding:
         if ending
         else f"{failed.name} {'hangs or dies' if failed.hung else 'fails'} on {where}"
     )
-    printed = [line.strip() for line in first.said.splitlines() if line.strip()][-3:] if failed.hung else []
+    printed = told_last(first.said) if failed.hung else []
     return Finding(
         code=CODE,
         title=f"{what}: {known.title if known is not None else failed.words[:100]}",
@@ -118,6 +121,13 @@ def finding(facts: Facts, failed: Failed, count: int) -> Finding:
     )
 
 
+def told_last(said: str) -> list[str]:
+    """The lines that say where it was: the innermost frames where its watch wrote them, else the last that it printed."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    inner = next((number for number, line in enumerate(lines) if line.endswith(INNERMOST)), None)
+    return lines[-LINES:] if inner is None else lines[inner + 1 : inner + 1 + LINES]
+
+
 def why(failed: Failed) -> str:
     """What its user sees."""
     if failed.name == THE_END:
@@ -133,6 +143,7 @@ def changes(failed: Failed, known: Change | None) -> Iterator[Change]:
         yield known
     if failed.name in INSTEAD:
         package = PACKAGES.get(failed.name, ("torch",))[0]
-        yield Change(kind=Kind.SYSTEM, says=f"Install a build of {package} for this torch and this GPU. {INSTEAD[failed.name]}")
+        build = f"Install a build of {package} for this torch and this GPU. " if package != "torch" else ""
+        yield Change(kind=Kind.SYSTEM, says=f"{build}{INSTEAD[failed.name]}")
     elif known is None and failed.devices[0].device != "cpu":
         yield Change(kind=Kind.SYSTEM, says="Read what the driver says of it in the kernel's log (Xid).", argv=(XID,))

@@ -90,10 +90,10 @@ def of_pairs(facts: Facts, matrix: Matrix, found: list[Joined]) -> Iterator[Find
     slow = [one.pair for one in found if one.pair.gb_per_s is not None and one.pair.gb_per_s < SHARE * rated]
     if slow:
         worst = min(slow, key=lambda one: one.gb_per_s or 0.0)
-        how = f"{plural(len(slow), 'pair')} of {len(found)}"
+        how = f"{len(slow)} of {plural(len(found), 'pair')} of {row.name} copy as slowly as {worst.gb_per_s:.0f} GB/s"
         like = ran.behaves_like(matrix, row, max(one.gb_per_s or 0.0 for one in slow)) if rated * 2 == row.nvlink_gb_s else ""
-        alike = f", which is what {like} gives" if like else ""
-        title = f"{how} of {row.name} copy as slowly as {worst.gb_per_s:.0f} GB/s, where NVLink gives {rated:.0f}{alike}"
+        alike = f", as {like} does" if like else ""
+        title = f"{how}{alike}, where their NVLink gives {rated:.0f}"
         why = "Every all-reduce and every push of weights between GPUs takes as much longer."
         yield finding(facts, title, why, slow, (*evidence(facts, slow), sold(row, rated)))
     closed = [one.pair for one in found if one.pair.link == "nvlink" and one.pair.peer_access is False]
@@ -136,7 +136,9 @@ def evidence(facts: Facts, pairs: list[PairTried]) -> tuple[Evidence, ...]:
 
 def sold(row: GpuProduct, rated: float) -> Evidence:
     """What the product should give."""
-    return Evidence(f"NVLink of {row.name}, one direction", f"{rated:.0f} of {row.nvlink_gb_s} GB/s in all", row.source[:300])
+    return Evidence(
+        f"NVLink of {row.name}, one direction", f"{rated:.0f} of {row.nvlink_gb_s} GB/s in all", ran.source_of_nvlink(row)
+    )
 
 
 def finding(

@@ -132,7 +132,10 @@ def slow(facts: Facts, matrix: Matrix, one: CollectiveTried) -> Iterator[Finding
         cause="slow-all-reduce",
         subjects=subjects(one, []),
         why="Each step of data-parallel training waits that much longer for its gradients.",
-        evidence=(evidence(facts, one), Evidence(f"NVLink of {row.name}", f"{row.nvlink_gb_s} GB/s in all", row.source[:300])),
+        evidence=(
+            evidence(facts, one),
+            Evidence(f"NVLink of {row.name}", f"{row.nvlink_gb_s} GB/s in all", ran.source_of_nvlink(row)),
+        ),
         sources=(BANDWIDTH, NCCL),
         changes=(looked_at(one, []),),
     )

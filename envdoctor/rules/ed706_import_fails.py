@@ -19,6 +19,7 @@ its installation's: install it again, or the release beside it.
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor import ran
@@ -49,7 +50,9 @@ MISSING = re.compile(r"No module named '([\w.-]{1,120})'")
 NAMED = re.compile(r"from (?:partially initialized module )?'([\w.-]{1,120})'")
 FOLDER = re.compile(r"(?:site|dist)-packages/([\w.-]{1,80})")
 KIND = re.compile(r"^[\w.]{1,80}: ")
+FOLDERS = re.compile(r"(?<![^\s('\"])(?:~|\.)?/(?:[^\s/]{1,255}/){1,40}(?=[^\s/])")
 FRAMES = 2
+HEADLINE = 130
 LEAST = 12
 """Characters of an error's words that are enough to know it again in another package's error."""
 HOW = {"raised": "cannot be imported", "died": "kills the process that imports it", "late": "does not come back from its import"}
@@ -112,7 +115,7 @@ def of_error(facts: Facts, failed: Failed) -> Finding:
     dying = first.state == "died"
     return Finding(
         code=CODE,
-        title=f"{first.module}{others} {HOW.get(first.state, first.state)}: {failed.error[:110]}",
+        title=f"{first.module}{others} {HOW.get(first.state, first.state)}: {headline(failed.error)}",
         severity=Severity.ERROR if any(in_stack(name) for name in names) else Severity.WARNING,
         layer=Layer.LOADED,
         cause=CAUSE,
@@ -129,6 +132,11 @@ def of_error(facts: Facts, failed: Failed) -> Finding:
     )
 
 
+def headline(error: str) -> str:
+    """An error without the folders of its files, cut at a word."""
+    return textwrap.shorten(FOLDERS.sub("", error), HEADLINE, placeholder=" ...")
+
+
 def via(facts: Facts, one: ImportTried) -> str:
     """Where it was seen."""
     leaf = facts.live.imports.via if isinstance(facts.live.imports, Known) else ""
@@ -141,7 +149,7 @@ def of_modules(facts: Facts, one: ImportTried) -> Finding:
     known = ran.meaning(*one.unloaded)
     return Finding(
         code=CODE,
-        title=f"{one.module} imports without {plural(count, 'compiled module')} of its own: {one.unloaded[0][:100]}",
+        title=f"{one.module} imports without {plural(count, 'compiled module')} of its own: {headline(one.unloaded[0])}",
         severity=Severity.WARNING,
         layer=Layer.LOADED,
         cause="module-refused",
@@ -159,6 +167,7 @@ def changes(facts: Facts, one: ImportTried, known: Change | None) -> Iterator[Ch
         yield known
     present = installed(facts, one.package)
     python = facts.python.value.executable if isinstance(facts.python, Known) else "python3"
+    module = one.unloaded[0].partition(": ")[0] if one.unloaded and one.state == "imported" else one.module
     python = python if python.startswith(("/", "~/")) else "python3"
     again = (
         (python, "-m", "pip", "install", "--force-reinstall", "--no-deps", f"{one.package}=={present.version}") if present else ()
@@ -166,5 +175,5 @@ def changes(facts: Facts, one: ImportTried, known: Change | None) -> Iterator[Ch
     yield Change(
         kind=Kind.SYSTEM,
         says="See the whole error; where it ends in a file of the package, install that release once more.",
-        argv=((python, "-X", "faulthandler", "-c", f"import {one.module}"), *((again,) if again else ())),
+        argv=((python, "-X", "faulthandler", "-c", f"import {module}"), *((again,) if again else ())),
     )

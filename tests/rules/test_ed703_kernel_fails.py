@@ -46,7 +46,8 @@ def test_an_error_that_is_unknown_is_told_as_it_is() -> None:
 def test_a_hang_names_the_check_and_where_it_stood() -> None:
     (one,) = judged(RULE, devices(h100(1, *good(), during="cuda graph", ended="no answer in 15 s", said=FRAMES)))[1]
     assert one.title == "cuda graph hangs or dies on cuda:1 (NVIDIA H100 80GB HBM3): no answer in 15 s"
-    assert any("in cuda_graph" in line.value for line in one.evidence)
+    assert one.evidence[1].value.endswith("in cuda_graph"), "the innermost frame"
+    assert one.changes[0].says.startswith("Run without CUDA graphs"), "no other torch mends a GPU that hangs"
 
 
 def test_the_same_words_on_all_devices_are_one_finding() -> None:

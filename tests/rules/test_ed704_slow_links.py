@@ -38,11 +38,12 @@ def test_where_nothing_was_run_it_cannot_tell() -> None:
     assert judged(RULE, blind(joined(380.0), "live__pairs"))[0] is Outcome.UNKNOWN
 
 
-@pytest.mark.parametrize(("rate", "like"), [(170.0, ", which is what H800"), (40.0, ", which is what PCIe gives")])
+@pytest.mark.parametrize(("rate", "like"), [(170.0, ", as H800"), (40.0, ", as PCIe does")])
 def test_slow_pairs_are_said_with_what_they_behave_like(rate: float, like: str) -> None:
     (one,) = judged(RULE, joined(rate))[1]
     assert one.severity is Severity.WARNING
-    assert one.title.startswith(f"56 pairs of 56 of H100 SXM5 80GB copy as slowly as {rate:.0f} GB/s, where NVLink gives 450")
+    assert one.title.startswith(f"56 of 56 pairs of H100 SXM5 80GB copy as slowly as {rate:.0f} GB/s")
+    assert one.title.endswith(" does, where their NVLink gives 450")
     assert like in one.title
     assert one.changes[0].says.startswith("Look at the fabric manager of the host first.")
 
@@ -54,7 +55,7 @@ def test_the_one_bad_pair_of_many_is_named() -> None:
     (one,) = judged(RULE, msgspec.structs.replace(facts, live=msgspec.structs.replace(facts.live, pairs=Known(pairs, "copies"))))[
         1
     ]
-    assert one.title.startswith("1 pair of 56 of H100 SXM5 80GB copy as slowly as 25 GB/s")
+    assert one.title.startswith("1 of 56 pairs of H100 SXM5 80GB copy as slowly as 25 GB/s, as PCIe does")
     assert {"__cuda:0", "__cuda:1"} <= set(one.subjects)
     assert "__cuda:2" not in one.subjects
     assert one.evidence[0].value == "25.0 GB/s, nvlink, peer access"
@@ -62,7 +63,7 @@ def test_the_one_bad_pair_of_many_is_named() -> None:
 
 def test_a_pair_that_should_have_nvlink_and_goes_over_pcie_is_found() -> None:
     (one,) = judged(RULE, joined(11.8, 2, "pcie", peer=False))[1]
-    assert "where NVLink gives" in one.title
+    assert "as PCIe does, where their NVLink gives" in one.title
 
 
 def test_nvlink_without_peer_access_is_a_finding_of_its_own() -> None:
