@@ -14,7 +14,7 @@ READY := $(VENV)/.ready
 .PHONY: help check test lint types docs smoke smoke-cpu smoke-sabotage smoke-vllm real-grpo engine image-h100 real truth truth-linking truth-names kill network verify data locks bench fuzz clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)

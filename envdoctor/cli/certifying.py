@@ -21,6 +21,32 @@ VARIABLE = "ENVDOCTOR_IMAGE"
 WORD = re.compile(r"[a-z0-9]+")
 
 
+NOT_WRITTEN = "the certificate was NOT written to"
+
+
+def checked_reports(places: dict[str, str | None]) -> None:
+    """Refuse, before anything is run, reports that could not be written, or of which one would take another's place.
+
+    Raises:
+        UserError: names the option and what is wrong with its file.
+    """
+    given = {option: place for option, place in places.items() if place not in {None, "", "-"}}
+    seen: dict[str, str] = {}
+    for option, place in given.items():
+        real = os.path.realpath(str(place))
+        if real in seen:
+            raise UserError(f"{option} and {seen[real]} name the same file, {place}", "Give each its own.")
+        seen[real] = option
+        folder = os.path.dirname(real)
+        if os.path.isdir(real) or not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+            what = (
+                "is a folder"
+                if os.path.isdir(real)
+                else f"cannot be written: {os.path.dirname(str(place)) or '.'} is no folder, or not yours"
+            )
+            raise UserError(f"{option} {place} {what}", "Give a file in a folder that exists and that you may write.")
+
+
 def checked_place(path: str | None, profile: str | None) -> None:
     """Refuse, before anything is run, a place where no certificate can be written.
 
@@ -42,7 +68,9 @@ def checked_place(path: str | None, profile: str | None) -> None:
         raise UserError(f"{path} is a folder, and the certificate is a file", HINT)
 
 
-def certified(proof: Proof, facts: Facts, matrix: Matrix, *, profile: str | None, path: str | None) -> Proof:
+def certified(
+    proof: Proof, facts: Facts, matrix: Matrix, *, profile: str | None, path: str | None, target: str | None = None
+) -> Proof:
     """Write the certificate of a proven run, and give the proof with a note of where it is, or why it could not be written.
 
     Args:
@@ -51,6 +79,7 @@ def certified(proof: Proof, facts: Facts, matrix: Matrix, *, profile: str | None
         matrix: the compatibility data.
         profile: the target that it is for; None: the one that the GPU's name tells.
         path: where to write it; None: lockfiles/smoke.<target>.json.
+        target: as it was named on the command line.
     """
     import datetime as dt  # noqa: PLC0415
 
@@ -61,13 +90,14 @@ def certified(proof: Proof, facts: Facts, matrix: Matrix, *, profile: str | None
     from envdoctor.files import settled, staged  # noqa: PLC0415
     from envdoctor.locks.files import FOLDER  # noqa: PLC0415
     from envdoctor.proving.certificate import certify, encode  # noqa: PLC0415
+    from envdoctor.render import shell  # noqa: PLC0415
 
-    target = profile or target_of("" if proof.measured is None else proof.measured.device_name)
-    place = path or os.path.join(FOLDER, f"smoke.{target}.json")
+    name = profile or target_of("" if proof.measured is None else proof.measured.device_name)
+    place = path or os.path.join(FOLDER, f"smoke.{name}.json")
     given = dt.datetime.now(tz=dt.timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-    rests = now(facts, target, beside=os.path.dirname(place) or ".")
+    rests = now(facts, name, beside=os.path.dirname(place) or ".")
     check(facts, matrix)  # the data that the rules consult is what as_of() is about
-    made = certify(proof, rests, target=target, given=given, envdoctor=__version__, data_as_of=matrix.as_of())
+    made = certify(proof, rests, target=name, given=given, envdoctor=__version__, data_as_of=matrix.as_of())
     notes = [*proof.notes, *replaced(place, made)]
     try:
         folder = os.path.dirname(place) or "."
@@ -76,9 +106,10 @@ def certified(proof: Proof, facts: Facts, matrix: Matrix, *, profile: str | None
             os.replace(new, place)
         settled(folder)
     except OSError as error:
-        notes.append(f"the certificate was NOT written to {place}: {error.strerror}. {HINT}")
+        notes.append(f"{NOT_WRITTEN} {place}: {error.strerror}. {HINT}")
     else:
-        notes.append(f"certificate: {place}; envdoctor smoke --verify {place} says later whether it still holds")
+        again = shell(("envdoctor", "smoke", *((target,) if target else ()), "--verify", place))
+        notes.append(f"certificate: {place}; {again} says later whether it still holds")
     return msgspec.structs.replace(proof, notes=tuple(notes))
 
 
@@ -92,7 +123,7 @@ def replaced(place: str, made: Certificate) -> list[str]:
         return []
     moved = [one for one in compared(old, made.facts).lines if one.how == "differs" and one.name not in MILD]
     if not moved:
-        return []
+        return [f"it takes the place of the certificate given {old.given} (engine {old.engine}, {old.loss}) for the same facts"]
     few = "; ".join(f"{one.name} {one.was or 'none'} -> {one.now or 'none'}" for one in moved[:3])
     more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""  # noqa: PLR2004
     return [f"it takes the place of a certificate given {old.given} for other facts: {few}{more}"]
@@ -174,6 +205,21 @@ def run_verify(certificate: str, target: str | None, *, form: str, output: str |
     if form == "json":
         emit(document(found), output, exact=True)
     else:
-        again = ("envdoctor", "smoke", *((target,) if target else ()), "--engine", given.engine, "--certificate", certificate)
+        again = anew(given, target, certificate)
         emit(render(found, again, Page(color=wants_color(output), width=width(output), verbose=verbose)), output)
     return 0 if found.matches else 1
+
+
+def anew(given: Certificate, target: str | None, place: str) -> tuple[str, ...]:
+    """The command that proves the same again: what differs from the usual is said."""
+    words = ["envdoctor", "smoke", *([target] if target else []), "--engine", given.engine]
+    usual = {"loss": "grpo", "reward": "outcome", "seed": 0, "gpus": 1}
+    asked = {"loss": given.loss, "reward": given.reward, "seed": given.seed, "gpus": given.settings.get("gpus", 1)}
+    for name, value in asked.items():
+        if value != usual[name]:
+            words += [f"--{name}", str(value)]
+    if str(given.settings.get("device")) == "cpu":
+        words += ["--device", "cpu"]
+    if given.model.endswith("from a folder"):
+        words += ["--model", "PATH"]
+    return (*words, "--certificate", place)

@@ -39,6 +39,7 @@ def run_smoke(
         UserError: the target is none that can be run, or the wishes cannot be had there.
     """
     from envdoctor import session  # noqa: PLC0415
+    from envdoctor.cli.certifying import NOT_WRITTEN, checked_place, checked_reports  # noqa: PLC0415
     from envdoctor.cli.output import emit, wants_color, width  # noqa: PLC0415
     from envdoctor.errors import UserError  # noqa: PLC0415
     from envdoctor.overlay import opened  # noqa: PLC0415
@@ -48,9 +49,8 @@ def run_smoke(
     from envdoctor.render.smoke import render  # noqa: PLC0415
     from envdoctor.render.sparkline import needs_ascii  # noqa: PLC0415
 
+    checked_reports({"--output": shown.output, "--html": shown.html, "--json": shown.json, "--certificate": certificate})
     if certificate is not None:
-        from envdoctor.cli.certifying import checked_place  # noqa: PLC0415
-
         checked_place(certificate or None, profile)
     with session.start(target) as pending:
         if pending.running is None or pending.spec.scheme != "venv":
@@ -67,11 +67,11 @@ def run_smoke(
         raise UserError(f"nothing can be run: {facts.target.broken}", "envdoctor check says more of it.")
     asked = ask(wishes, facts, os.path.abspath(interpreter))
     with Progress(sys.stderr, asked.chosen) as progress:
-        proof = prove(asked, facts, matrix, progress.hear)
+        proof = prove(asked, facts, matrix, progress.hear, target)
     if certificate is not None and proof.passed:
         from envdoctor.cli.certifying import certified  # noqa: PLC0415
 
-        proof = certified(proof, facts, matrix, profile=profile, path=certificate or None)
+        proof = certified(proof, facts, matrix, profile=profile, path=certificate or None, target=target)
     form, output, html, json_file, verbose = shown
     if html is not None:
         from envdoctor.render.smoke_html import render as as_html  # noqa: PLC0415
@@ -87,6 +87,8 @@ def run_smoke(
         page = Page(color=wants_color(output), width=width(output), verbose=verbose)
         plain = output is None and needs_ascii(getattr(sys.stdout, "encoding", None))
         emit(render(proof, page, ascii_only=plain), output)
+    if certificate and any(NOT_WRITTEN in note for note in proof.notes):
+        return 2
     return 0 if proof.passed else 1
 
 

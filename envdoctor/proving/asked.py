@@ -11,6 +11,7 @@ import msgspec
 
 from envdoctor.errors import UserError
 from envdoctor.facts import Known
+from envdoctor.files import read_file
 from envdoctor.views import installed
 from envdoctor.wording import plural
 
@@ -41,6 +42,9 @@ PROMPTS = {"trl": 12, "trl+vllm": 12}
 MODEL_ENGINES = ("vllm", "transformers")
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?$")
 UNITS_S = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+MAX_PROCESSES = 4
+"""On a CPU, where there are fewer cores."""
+MAX_CONFIG_BYTES = 1 << 20
 MAX_BUDGET_S = 24 * 3600.0
 MAX_SEED = 2**31 - 1
 
@@ -107,11 +111,8 @@ def ask(wishes: Wishes, facts: Facts, interpreter: str) -> Asked:
             f"--engine {engine} trains a model of its own, not the one of --model",
             "Take --engine transformers, or vllm, which open one from a folder.",
         )
-    if wishes.model is not None and not os.path.isfile(os.path.join(wishes.model, "config.json")):
-        raise UserError(
-            f"--model {wishes.model} is no model's folder: it holds no config.json",
-            "Give the folder that holds config.json, the tokenizer and the weights; nothing is downloaded.",
-        )
+    if wishes.model is not None:
+        refuse_what_is_no_model(wishes.model)
     settings = {
         "engine": engine,
         "device": device,
@@ -133,6 +134,28 @@ def ask(wishes: Wishes, facts: Facts, interpreter: str) -> Asked:
         ranks=ranks_of(wishes, engine, device),
         chosen=f"{why_engine}; {why_device}",
     )
+
+
+def refuse_what_is_no_model(folder: str) -> None:
+    """Look at a folder before anything is started. Raises UserError: it holds no model that could be opened; names the file."""
+    hint = "Give the folder that holds config.json, the tokenizer and the weights; nothing is downloaded."
+    if not os.path.isdir(folder):
+        what = "is a file" if os.path.isfile(folder) else "does not exist"
+        raise UserError(f"--model {folder} {what}", hint)
+    config = os.path.join(folder, "config.json")
+    try:
+        told = msgspec.json.decode(read_file(config, MAX_CONFIG_BYTES))
+    except OSError as error:
+        raise UserError(f"--model {folder} is no model's folder: it holds no config.json ({error.strerror})", hint) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UserError(f"{config} is no JSON: {error}", "Copy the model's folder again, whole.") from error
+    if not isinstance(told, dict) or "model_type" not in told:
+        raise UserError(f"{config} names no model_type, so that nobody can say which model it is", hint)
+    names = os.listdir(folder)
+    if not any(name.endswith(".safetensors") or (name.startswith("pytorch_model") and name.endswith(".bin")) for name in names):
+        raise UserError(f"--model {folder} holds no weights: no *.safetensors and no pytorch_model*.bin", hint)
+    if not any(name.startswith(("tokenizer", "vocab")) or name.endswith(".tiktoken") for name in names):
+        raise UserError(f"--model {folder} holds no tokenizer: no tokenizer.json, tokenizer.model or vocab file", hint)
 
 
 def ranks_of(wishes: Wishes, engine: str, device: str) -> int:
@@ -160,12 +183,20 @@ def chosen_device(wishes: Wishes, facts: Facts) -> tuple[str, str]:
     seen = f"{plural(count, 'GPU')} by NVML{hidden}" if isinstance(devices, Known) else f"GPUs unknown: {devices.why}"
     if wishes.gpus < 1:
         raise UserError(f"--gpus {wishes.gpus} makes no sense", "Give the number of GPUs to train on, 1 or more.")
+    cores = facts.host.cpu_count.value if isinstance(facts.host.cpu_count, Known) else MAX_PROCESSES
+    if wishes.device == "cpu" and wishes.gpus > max(MAX_PROCESSES, cores):
+        raise UserError(
+            f"--gpus {wishes.gpus} with --device cpu starts as many processes, and there are {cores} cores",
+            f"Give at most {max(MAX_PROCESSES, cores)}.",
+        )
     if wishes.device == "cpu":
         return "cpu", "on the CPU, as asked"
     if wishes.device == "auto" and (not count or not cuda):
         lacks = seen if not count else "torch is a build for the CPU"
-        if wishes.gpus > 1 and count:
-            raise UserError(f"--gpus {wishes.gpus} needs a torch with CUDA, and {lacks}", "envdoctor check says how to get one.")
+        if wishes.gpus > 1:
+            needs = "needs a torch with CUDA" if count else "asks for more than there is"
+            hint = "envdoctor check says why. With --device cpu so many processes train on the CPU."
+            raise UserError(f"--gpus {wishes.gpus} {needs}: {lacks}", hint)
         return "cpu", f"on the CPU ({lacks}); this proves nothing of a GPU"
     wanted = 0 if wishes.device == "auto" else index_of(wishes.device)
     if wanted and wishes.gpus > 1:

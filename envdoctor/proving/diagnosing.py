@@ -196,6 +196,14 @@ def _by_kind(failure: Failure) -> Cause | None:
                 ("nvidia-smi", "--query-compute-apps=pid,process_name,used_memory", "--format=csv") if on_gpu else ("free", "-h"),
             ),
         )
+    if failure.phase.startswith("import ") and failure.kind is not None:
+        return Cause(
+            title=f"{failure.phase.removeprefix('import ')} cannot be imported: {failure.how[:200]}",
+            why="It was imported in a process of its own and raised; nothing that uses it runs.",
+            evidence=(*evidence, *(Evidence("where", frame, "the exception's trace") for frame in failure.trace[-2:])),
+            says="See what else of the stack imports; where it ends in a file of the package, install that release once more.",
+            commands=(("envdoctor", "check", "--deep"),),
+        )
     stopped = next((name for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGXCPU") if name in failure.how), None)
     if stopped is not None:
         return Cause(

@@ -9,9 +9,9 @@ import msgspec
 
 from envdoctor.measured import decode
 from envdoctor.proving.diagnosing import diagnose, of_broken
-from envdoctor.proving.proof import Failure, Proof
+from envdoctor.proving.proof import Cause, Failure, Proof
 from envdoctor.proving.verdict import judge, proven
-from envdoctor.workers import Wanted, run
+from envdoctor.workers import Wanted, redacted_text, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 MAX_SAID = 20_000
 """Characters of a failed worker's output that go into the proof, from its end."""
 MAX_TRACE = 20
+OF_A_TARGET = frozenset({"smoke", "check", "facts", "fix"})
+"""Commands of ours that take one."""
 
 
-def prove(asked: Asked, facts: Facts, matrix: Matrix, listener: Listener) -> Proof:
+def prove(asked: Asked, facts: Facts, matrix: Matrix, listener: Listener, target: str | None = None) -> Proof:
     """One run and what it came to.
 
     Args:
@@ -36,6 +38,7 @@ def prove(asked: Asked, facts: Facts, matrix: Matrix, listener: Listener) -> Pro
         facts: of the target, for the diagnosis of a failure.
         matrix: the compatibility data, for the same.
         listener: told every event as it comes, for the progress.
+        target: as it was named on the command line, for the commands of a remedy.
 
     Raises:
         UserError: the target's Python cannot be started.
@@ -59,7 +62,7 @@ def prove(asked: Asked, facts: Facts, matrix: Matrix, listener: Listener) -> Pro
         else:
             invariants = judge(measured)
             passed = proven(invariants)
-            cause = None if passed else of_broken(invariants, measured)
+            cause = None if passed else at_target(of_broken(invariants, measured), target)
             return Proof(
                 engine=engine,
                 passed=passed,
@@ -72,7 +75,7 @@ def prove(asked: Asked, facts: Facts, matrix: Matrix, listener: Listener) -> Pro
             )
     else:
         failure = told(last["failed"], ended) if "failed" in last else failed(ended, how(ended, asked.deadline_s))
-    cause = diagnose(failure, facts, matrix)
+    cause = at_target(diagnose(failure, facts, matrix), target)
     failure = msgspec.structs.replace(failure, said=failure.said[-MAX_SAID:])
     return Proof(
         engine=engine,
@@ -86,11 +89,23 @@ def prove(asked: Asked, facts: Facts, matrix: Matrix, listener: Listener) -> Pro
     )
 
 
+def at_target(cause: Cause | None, target: str | None) -> Cause | None:
+    """The cause with commands that name the target that was named: without it they would be about another environment."""
+    if cause is None or target is None:
+        return cause
+    commands = tuple(
+        (*one[:2], target, *one[2:]) if one[:1] == ("envdoctor",) and one[1:2] and one[1] in OF_A_TARGET else one
+        for one in cause.commands
+    )
+    return msgspec.structs.replace(cause, commands=commands)
+
+
 def told(event: dict[str, Any], ended: Ended) -> Failure:
     """A failure as the worker itself told it."""
-    kind, message = str(event.get("type", ""))[:200], str(event.get("message", ""))[:8000]
+    # its words are the target's: they may hold what nobody should read
+    kind, message = str(event.get("type", ""))[:200], redacted_text(str(event.get("message", ""))[:8000])
     trace = event.get("trace")
-    frames = tuple(str(one)[:300] for one in trace[-MAX_TRACE:]) if isinstance(trace, list) else ()
+    frames = tuple(redacted_text(str(one)[:300]) for one in trace[-MAX_TRACE:]) if isinstance(trace, list) else ()
     # the message tells causes first; its last line is the exception that ended the run
     words = message.splitlines()
     return Failure(

@@ -12,6 +12,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from envdoctor.proving.proof import Invariant, State
+from envdoctor.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -97,6 +98,12 @@ def largest(values: Iterable[float | None]) -> float | None:
     return max(finite) if finite and len(finite) == len(told) else None
 
 
+def too_few(measured: Measured) -> str:
+    """Why something that needs more steps was not measured."""
+    by = f"; the budget of {measured.asked.budget_s:g} s ended it" if measured.ended_by == "budget" else ""
+    return f"training came to {plural(len(measured.steps), 'step')}{by}"
+
+
 def kind_of_device(measured: Measured) -> str:
     """The kind of the device: cpu or cuda."""
     return "cuda" if measured.asked.device.startswith("cuda") else "cpu"
@@ -159,6 +166,9 @@ def agreement(measured: Measured) -> Iterator[Invariant]:
         ("engine-agrees-after-push", "they agree after every push of weights", measured.steps[1:], why_later),
     ):
         gap, mean = largest(one.logp_gap_max for one in some), largest(one.logp_gap_mean for one in some)
+        if not some:
+            yield unmeasured(key, title, f"at most {limits[0]:g}", too_few(measured))
+            continue
         bound = f"at most {limits[0]:g}, in a step's mean {limits[1]:g} ({named})"
         holds = gap is not None and mean is not None and gap <= limits[0] and mean <= limits[1]
         yield made(measured, key, f"{title} (largest gap of log p)", bound, why, gap, holds=holds)
@@ -228,6 +238,9 @@ def entropy(measured: Measured) -> Iterator[Invariant]:
     """It does not collapse at once."""
     steps = measured.steps
     title = f"entropy does not collapse at once (share of the first step's left after {EARLY} steps)"
+    if len(steps) <= EARLY and not measured.not_finite:
+        yield unmeasured("entropy-holds", title, "at least 0.3", too_few(measured))
+        return
     value = None
     if len(steps) > EARLY:
         first, later = steps[0].entropy, steps[EARLY].entropy
@@ -275,7 +288,8 @@ def rise(measured: Measured) -> Iterator[Invariant]:
     improved = greedy is not None and first is not None and greedy > first and (greedy >= GREEDY_WANTED or not tiny)
     title = f"greedy answers to held-out prompts improve (mean reward, before {shown(first)})"
     bound = f"at least {GREEDY_WANTED:g}" if tiny else f"above {shown(first)}"
-    why = "What was sampled got better and the policy's best answer did not."
+    if measured.ended_by != "budget":
+        why = "What was sampled got better and the policy's best answer did not."
     yield made(measured, "greedy-improves", title, bound, why, greedy, holds=improved)
 
 
@@ -297,7 +311,7 @@ def memory(measured: Measured) -> Iterator[Invariant]:
     bytes_used = [one.memory_bytes for one in measured.steps if one.memory_bytes is not None]
     quarter = len(bytes_used) // 4
     if quarter < 2:  # noqa: PLR2004
-        why = measured.unmeasured.get(key, f"{len(bytes_used)} steps are too few to tell growth from noise")
+        why = measured.unmeasured.get(key, f"{plural(len(bytes_used), 'step')} cannot tell growth from noise")
         yield unmeasured(key, title, "at most 1", why)
         return
     growth = (median(bytes_used[-quarter:]) - median(bytes_used[-2 * quarter : -quarter])) / quarter / MIB

@@ -80,7 +80,14 @@ def lines(found: Verified, again: tuple[str, ...], page: Page) -> Iterator[str]:
                 yield from wrapped(f"{one.name}: {value(one.now)}", page, "  =  ", "     ")
     yield ""
     if found.matches:
-        yield "No training was run for this answer."
+        yield from wrapped(
+            "No training was run for this answer, and no file of a package was read: packages are compared by name, version and "
+            "build. Edited files show with: envdoctor check lock:NAME TARGET; whether it still trains, with another run.",
+            page,
+            "",
+        )
+        if given.model.endswith("from a folder"):
+            yield "The model's own files were not compared."
     else:
         yield "Prove it anew:"
         yield f"  {shell(again)}"

@@ -94,6 +94,7 @@ def run(wanted: Wanted, on_event: Callable[[dict[str, Any]], None]) -> Ended:
         shutil.copytree(source, os.path.join(scratch, "path", name), ignore=shutil.ignore_patterns("__pycache__"))
         work = os.path.join(scratch, "work")
         os.mkdir(work)
+        os.mkdir(os.path.join(scratch, "tmp"))
         with Watched(wanted, name, scratch, work) as watched:
             watched.follow(started + wanted.deadline_s, on_event)
     finally:
@@ -133,11 +134,15 @@ def redacted_text(text: str) -> str:
     return str(redacted(text, homes_of(machine), users_of(machine)))
 
 
-def environment(wanted: Wanted, path: str) -> dict[str, str]:
-    """The user's variables without secrets, what is wanted over them, and the room's folder last on PYTHONPATH."""
+def environment(wanted: Wanted, path: str, temporary: str) -> dict[str, str]:
+    """The user's variables without secrets, what is wanted over them, and the room's folder last on PYTHONPATH.
+
+    ``temporary`` is where libraries may leave what they like (torchrun and inductor do): it goes with the run.
+    """
     kept = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
     kept.update(wanted.environ)
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, (kept.get("PYTHONPATH"), path)))
+    kept["TMPDIR"] = temporary
     return kept
 
 
@@ -169,7 +174,7 @@ class Watched:
                 stderr=subprocess.STDOUT,
                 pass_fds=passed,
                 start_new_session=True,
-                env=environment(wanted, os.path.join(scratch, "path")),
+                env=environment(wanted, os.path.join(scratch, "path"), os.path.join(scratch, "tmp")),
             )
         finally:
             for one in passed:

@@ -43,12 +43,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("--engine", "sglang"), "'sglang' is not one of", ""),
         (("--profile", "../x"), "is no target's name", "lockfiles/smoke.NAME.json"),
         (("--certificate", "a.json", "--no-certificate"), "contradict each other", ""),
-        (("--certificate", "/dev/null/x.json"), "no certificate can be written to /dev/null", "--certificate FILE"),
-        (("--certificate", "none/x.json"), "no certificate can be written to none", "--certificate FILE"),
+        (("--certificate", "/dev/null/x.json"), "--certificate /dev/null/x.json cannot be written", "a folder that exists"),
+        (("--certificate", "none/x.json"), "--certificate none/x.json cannot be written", "a folder that exists"),
         (("lock:h100",), "lock:h100 is nothing that can be run here", "docker run --gpus all"),
         (("image:none:1",), "image:none:1", ""),
         (("/nowhere",), "/nowhere", ""),
         (("--verify", "none.json"), "none.json cannot be read", "lockfiles/smoke.<target>.json"),
+        (("--html", "/nope/x.html"), "--html /nope/x.html cannot be written", "a folder that exists"),
+        (("--json", "."), "--json . is a folder", "a folder that exists"),
+        (("--json", "a", "--html", "a"), "--json and --html name the same file", "Give each its own"),
+        (("--gpus", "4"), "torch", ""),
         (("--verify", "a.json", "--engine", "vllm"), "--verify runs nothing", "--engine"),
         (("--verify", "a.json", "--html", "b.html"), "--verify runs nothing", "--html"),
     ],
@@ -88,7 +92,7 @@ def test_it_does_not_on_another_and_the_difference_is_named(here: Path, target: 
     assert not told["matches"]
     assert name in {one["name"] for one in told["lines"] if one["how"] == "differs"}
     page = run("smoke", f"saved:{target}", "--verify", "lockfiles/smoke.h100.json", cwd=here).stdout
-    assert f"envdoctor smoke saved:{target} --engine bare --certificate lockfiles/smoke.h100.json" in page
+    assert f"envdoctor smoke saved:{target} --engine bare --device cpu --certificate lockfiles/smoke.h100.json" in page
 
 
 def test_a_lock_that_changed_since_is_named(here: Path) -> None:

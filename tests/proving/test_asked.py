@@ -105,10 +105,12 @@ def test_of_several_gpus_vllm_has_the_last_for_itself(engine: str, gpus: int, ra
         (None, {"device": "gpu"}, "--device 'gpu' is no device", "auto, cpu, cuda"),
         (None, {"device": "cuda:1"}, "asks for more than there is: 1 GPU by NVML", "envdoctor check"),
         (None, {"gpus": 2, "device": "cuda"}, "--device cuda --gpus 2 asks for more", "envdoctor check"),
+        (NO_GPU, {"gpus": 4}, "--gpus 4 asks for more than there is: 0 GPUs by NVML", "--device cpu"),
+        (NO_GPU, {"device": "cpu", "gpus": 999}, "starts as many processes", "Give at most"),
         (NO_GPU, {"device": "cuda"}, "asks for more than there is", "envdoctor check"),
         (TWO, {"device": "cuda:1", "gpus": 2}, "takes the first GPUs that it sees", "CUDA_VISIBLE_DEVICES=1,2 envdoctor smoke"),
         (VLLM_CPU, {"device": "cuda"}, "needs a torch with CUDA", "--device cpu"),
-        (with_torch(TWO, "2.13.0+cpu", None), {"gpus": 2}, "--gpus 2 needs a torch with CUDA", "envdoctor check"),
+        (with_torch(TWO, "2.13.0+cpu", None), {"gpus": 2}, "--gpus 2 needs a torch with CUDA", "--device cpu"),
         (drop(healthy(), "vllm"), {"engine": "vllm"}, "--engine vllm needs vllm, which is not installed", "--engine bare"),
         (drop(healthy(), "trl"), {"engine": "trl", "loss": "ppo"}, "needs trl", "envdoctor lock"),
         (put(healthy(), dist("trl", "1.16.0")), {"engine": "trl", "loss": "ppo"}, "no value network", "--engine bare"),
@@ -123,19 +125,47 @@ def test_what_cannot_be_had_is_refused_with_what_to_do(facts: Facts | None, wish
     assert do in refused.value.hint
 
 
-def test_a_model_that_is_no_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no model's folder"):
-        asked(engine="transformers", model=str(tmp_path / "none"))
-    (tmp_path / "config.json").write_text("{}")
-    assert asked(engine="transformers", model=str(tmp_path)).settings["model"] == str(tmp_path)
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A folder that looks like a model's."""
+    (tmp_path / "config.json").write_text('{"model_type": "qwen2"}')
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    return tmp_path
 
 
-def test_a_model_goes_to_an_engine_that_can_open_one(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    assert asked(model=str(tmp_path)).settings["engine"] == "vllm"
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("config.json", None, "it holds no config.json"),
+        ("config.json", "{", "config.json is no JSON"),
+        ("config.json", "[" * 5000, "config.json is no JSON"),
+        ("config.json", "[]", "names no model_type"),
+        ("model.safetensors", None, "holds no weights"),
+        ("tokenizer.json", None, "holds no tokenizer"),
+    ],
+)
+def test_a_folder_that_is_no_model_is_refused_with_the_file_named(model: Path, name: str, text: str | None, what: str) -> None:
+    assert asked(engine="transformers", model=str(model)).settings["model"] == str(model)
+    (model / name).unlink()
+    if text is not None:
+        (model / name).write_text(text)
+    with pytest.raises(UserError) as refused:
+        asked(engine="transformers", model=str(model))
+    assert what in refused.value.what
+
+
+def test_a_model_that_is_a_file_or_nothing_is_refused(model: Path) -> None:
+    for path, what in ((model / "config.json", "is a file"), (model / "none", "does not exist")):
+        with pytest.raises(UserError, match=what):
+            asked(engine="transformers", model=str(path))
+
+
+def test_a_model_goes_to_an_engine_that_can_open_one(model: Path) -> None:
+    assert asked(model=str(model)).settings["engine"] == "vllm"
     for engine in ("bare", "trl"):
         with pytest.raises(UserError, match=f"--engine {engine} .*--model") as refused:
-            asked(put(healthy(), dist("trl", "1.16.0")), model=str(tmp_path), engine=engine)
+            asked(put(healthy(), dist("trl", "1.16.0")), model=str(model), engine=engine)
         assert "--engine transformers" in refused.value.hint
     with pytest.raises(UserError, match="--model needs transformers"):
-        asked(drop(healthy(), "vllm", "transformers"), model=str(tmp_path))
+        asked(drop(healthy(), "vllm", "transformers"), model=str(model))

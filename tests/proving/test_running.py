@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from envdoctor.matrix import Matrix
@@ -127,6 +128,26 @@ def test_of_a_long_trace_the_last_frames_are_kept(monkeypatch: pytest.MonkeyPatc
     proof, _ = told(monkeypatch, failed, status=1)
     assert proof.failure is not None
     assert proof.failure.trace == tuple(trace[-MAX_TRACE:])
+
+
+def test_a_secret_in_the_error_is_not_shown_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "hf_" + "a" * 34
+    failed = {
+        "event": "failed",
+        "phase": "train",
+        "type": "OSError",
+        "message": f"OSError: token={secret}",
+        "trace": [f"x {secret}"],
+    }
+    proof, _ = told(monkeypatch, failed, status=1, said="")
+    assert secret.encode() not in msgspec.json.encode(proof)
+
+
+def test_commands_of_a_remedy_name_the_target_that_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "run", lambda *_: Ended(1, None, False, "train", "", 0.1))  # noqa: FBT003
+    proof = prove(asked(), FACTS, Matrix(), lambda _: None, "~/venvs/grpo")
+    assert proof.cause is not None
+    assert ("envdoctor", "check", "~/venvs/grpo", "--deep") in proof.cause.commands
 
 
 @pytest.mark.parametrize("bad", [{"trace": 7}, {"trace": [7, None]}, {"message": None}, {"type": ["x"]}, {"phase": {}}])

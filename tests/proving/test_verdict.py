@@ -48,6 +48,17 @@ def test_a_recorded_healthy_run_is_proven(measured: Measured) -> None:
     assert len({one.key for one in told}) == len(told)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_of_few_steps_nothing_is_made_up_and_the_budget_is_the_cause(count: int) -> None:
+    few = with_(GRPO, steps=GRPO.steps[:count], ended_by="budget")
+    told = states(few)
+    assert told["entropy-holds"].state is State.UNMEASURED
+    assert (told["engine-agrees-after-push"].state is State.UNMEASURED) == (count == 1)
+    cause = of_broken(judge(few), few)
+    assert cause is not None
+    assert cause.title.startswith("The budget ended the training after")
+
+
 def test_every_invariant_has_a_teller() -> None:
     keys = {one.key for one in judge(GRPO)} | {one.key for one in judge(PPO)} | {"ranks-agree"}
     assert keys <= set(TELLERS)

@@ -27,6 +27,7 @@ def test_a_match_says_so_and_that_nothing_was_trained() -> None:
     assert "MATCHES: " in page
     assert "DOES NOT" not in page
     assert "No training was run" in page
+    assert "no file of a package was read" in " ".join(page.split())
     assert "smoke --engine" not in page
 
 

@@ -103,6 +103,7 @@ class Pusher:
         """Way 4."""
         folder.write_weights(self.place, weights)
         self.engine.collective_rpc("reload_weights")
+        in_worker(self.engine, pack_again)
 
     def written(self, weights: Weights) -> str:
         """A folder with these weights; the user's own is never written to."""
