@@ -259,7 +259,7 @@ def smoke(settings: Settings, teller: Teller, ranks: Any, seam: Seam) -> Dict[st
 
     teller.phase("sample before training")
     held_out = task.held_out().to(device)
-    untrained, greedy_before = rewards_of(settings, engine, task, held_out)
+    (untrained, greedy_before), times["sample_before"] = timed(rewards_of, settings, engine, task, held_out)
 
     teller.phase("train")
     trained_from = time.perf_counter()
@@ -278,11 +278,9 @@ def smoke(settings: Settings, teller: Teller, ranks: Any, seam: Seam) -> Dict[st
         trained, greedy_after = rewards_of(settings, engine, task, held_out)
         if settings.repeat_steps:
             teller.phase("the same seed again")
-            repeated_from = time.perf_counter()
-            repeat = repeated(settings, parts, start, record, seam)
-            times["repeat"] = time.perf_counter() - repeated_from
+            repeat, times["repeat"] = timed(repeated, settings, parts, start, record, seam)
     versions = dict(engine.versions, torch=str(torch.__version__))
-    engine.close()
+    _, times["engine_stop"] = timed(engine.close)
     forget()
     times["whole"] = time.perf_counter() - began
     return {
@@ -305,6 +303,12 @@ def smoke(settings: Settings, teller: Teller, ranks: Any, seam: Seam) -> Dict[st
         "unmeasured": unmeasured,
         "ended_by": record.ended_by,
     }
+
+
+def timed(do: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - (what it gives, seconds)
+    """Do it, and say how long it took."""
+    began = time.perf_counter()
+    return do(*args), time.perf_counter() - began
 
 
 def built(settings: Settings, device: torch.device) -> Any:  # noqa: ANN401 - (policy, task)
