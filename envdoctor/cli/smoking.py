@@ -117,9 +117,11 @@ class Progress:
             self.live.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self.live is not None:
             self.live.stop()
+        if kind is KeyboardInterrupt:
+            self._line("stopped: all that was started has ended; no report and no certificate were written")
 
     def hear(self, event: dict[str, Any]) -> None:
         """Show one event of the worker."""
