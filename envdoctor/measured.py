@@ -11,6 +11,8 @@ from envdoctor.leaf import Part
 
 SCHEMA_VERSION = 1
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
+MAX_COUNT = 1 << 62
+"""Of bytes, tokens, steps: whole numbers beyond it cannot be divided as floats."""
 
 
 class Asked(Part, frozen=True):
@@ -193,6 +195,17 @@ def decode(document: bytes) -> Measured:
         measured = msgspec.json.decode(document, type=Measured)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from error
+    if too_large(msgspec.to_builtins(measured)):
+        raise ValueError("a number of it is larger than anything that can be counted")
     if measured.schema_version != SCHEMA_VERSION:
         raise ValueError(f"its schema_version is {measured.schema_version}, this program reads {SCHEMA_VERSION}")
     return measured
+
+
+def too_large(value: object) -> bool:
+    """Whether a whole number in plain values is beyond MAX_COUNT."""
+    if isinstance(value, dict):
+        return any(map(too_large, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(too_large, value))
+    return isinstance(value, int) and abs(value) > MAX_COUNT

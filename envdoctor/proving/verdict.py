@@ -8,7 +8,7 @@ measurements, and ``make smoke-sabotage`` shows which faults each of them catche
 from __future__ import annotations
 
 import math
-from statistics import fmean, median
+from statistics import median
 from typing import TYPE_CHECKING
 
 from envdoctor.proving.proof import Invariant, State
@@ -91,6 +91,11 @@ def at_most(  # the number, what bounds it, and what that rests on
     return made(measured, key, title, bound, why, value, holds=value is not None and abs(value) <= limit)
 
 
+def mean(values: list[float]) -> float:
+    """Of some numbers; each is divided first, since a sum of hostile ones overflows."""
+    return sum(one / len(values) for one in values)
+
+
 def largest(values: Iterable[float | None]) -> float | None:
     """The largest absolute value; None if one of them is not finite, or there is none."""
     told = list(values)
@@ -128,7 +133,7 @@ def rewards(measured: Measured) -> Iterator[Invariant]:
     title = "each answer has the reward of its own tokens, read a second time"
     yield at_most(measured, "rewards-are-true", title, largest(step.reward_error for step in measured.steps), 1e-6, why)
     early = [step.reward_spread for step in measured.steps[:EARLY] if step.reward_spread is not None]
-    spread = fmean(early) if early else None
+    spread = mean(early) if early else None
     why = "All answers of a group are alike: there is nothing to learn from. Is the sampler greedy, the seed fixed?"
     title = f"answers of a group differ in the first {EARLY} steps (mean spread of their rewards)"
     yield made(measured, "groups-differ", title, "more than 0.01", why, spread, holds=(spread or 0) > 0.01)  # noqa: PLR2004
@@ -272,7 +277,7 @@ def rise(measured: Measured) -> Iterator[Invariant]:
         rise_by = after.mean - before.mean
         value = rise_by / error if error else (math.inf if rise_by > 0 else 0.0)
     tail = [one.reward for one in measured.steps[-LAST:] if one.reward is not None]
-    last = fmean(tail) if tail else 0.0
+    last = mean(tail) if tail else 0.0
     tiny = measured.asked.model is None
     enough = last >= REWARD_WANTED or not tiny
     title = f"reward rises on held-out prompts, {shown(before.mean)} to {shown(after.mean)} (standard errors)"

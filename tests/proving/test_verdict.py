@@ -59,6 +59,19 @@ def test_of_few_steps_nothing_is_made_up_and_the_budget_is_the_cause(count: int)
     assert cause.title.startswith("The budget ended the training after")
 
 
+def test_whole_numbers_that_nothing_can_count_are_refused() -> None:
+    text = (RECORDED / "bare-cpu-grpo.json").read_text(encoding="utf-8")
+    hostile = re.sub(r'"memory_bytes": ?\d+', '"memory_bytes": 1' + "0" * 400, text, count=1)
+    assert hostile != text
+    with pytest.raises(ValueError, match="larger than anything that can be counted"):
+        decode(hostile.encode())
+
+
+def test_numbers_whose_sum_overflows_are_judged() -> None:
+    huge = at(at(GRPO, 0, reward_spread=8.99e307), 1, reward_spread=8.99e307)
+    assert "groups-differ" not in broken(huge)
+
+
 def test_every_invariant_has_a_teller() -> None:
     keys = {one.key for one in judge(GRPO)} | {one.key for one in judge(PPO)} | {"ranks-agree"}
     assert keys <= set(TELLERS)
