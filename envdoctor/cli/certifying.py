@@ -163,7 +163,8 @@ def lock_of(target: str, folder: str) -> Fact:
     try:
         lock = files.read(path if "/" in path else f"./{path}")
     except UserError as damaged:
-        return Fact(name=LOCK, value=None, untold=damaged.what)
+        # the file's name alone: the folder may be somebody's home, and this goes into the certificate
+        return Fact(name=LOCK, value=None, untold=damaged.what.replace(os.path.join(folder, ""), ""))
     return Fact(name=LOCK, value=f"{target}, sha256:{lock.requirements_sha256}", via=path)
 
 

@@ -148,3 +148,16 @@ def test_a_place_that_fails_after_the_run_loses_nothing(here: Path) -> None:
 )
 def test_the_target_is_told_by_the_name_of_the_gpu(device: str, target: str) -> None:
     assert target_of(device) == target
+
+
+@pytest.mark.parametrize("text", ["[[[", None])
+def test_a_damaged_lock_beside_the_certificate_names_no_folder_in_it(tmp_path: Path, text: str | None) -> None:
+    folder = tmp_path / "home" / "alice"
+    folder.mkdir(parents=True)
+    (folder / "h100.toml").write_text(text or "")
+    place = folder / "c.json"
+    certified(recorded.proof("bare-cpu"), healthy(), Matrix(), profile="h100", path=str(place))
+    lock = next(one for one in decode(place.read_bytes()).facts if one.name == "lock")
+    assert lock.value is None
+    assert lock.untold
+    assert "alice" not in place.read_text()
