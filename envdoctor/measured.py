@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from envdoctor.leaf import Part
+from envdoctor.leaf import Part, decoded
 
 SCHEMA_VERSION = 1
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
@@ -189,16 +189,9 @@ def decode(document: bytes) -> Measured:
     Raises:
         ValueError: too large, not of this shape, or of another version; says where.
     """
-    if len(document) > MAX_DOCUMENT_BYTES:
-        raise ValueError(f"it is larger than {MAX_DOCUMENT_BYTES // 1024 // 1024} MiB")
-    try:
-        measured = msgspec.json.decode(document, type=Measured)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(str(error)) from error
+    measured = decoded(document, Measured, max_bytes=MAX_DOCUMENT_BYTES, schema_version=SCHEMA_VERSION)
     if too_large(msgspec.to_builtins(measured)):
         raise ValueError("a number of it is larger than anything that can be counted")
-    if measured.schema_version != SCHEMA_VERSION:
-        raise ValueError(f"its schema_version is {measured.schema_version}, this program reads {SCHEMA_VERSION}")
     return measured
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from envdoctor.facts import Known, Unknown
+from envdoctor.leaf import decoded
 from envdoctor.proving.proof import State
 from envdoctor.requirements import in_stack
 from envdoctor.traits import traits
@@ -182,14 +183,7 @@ def decode(document: bytes) -> Certificate:
     Raises:
         ValueError: too large, of another version or shape, or not of a proven run; says where.
     """
-    if len(document) > MAX_CERTIFICATE_BYTES:
-        raise ValueError(f"it is larger than {MAX_CERTIFICATE_BYTES >> 20} MiB")
-    try:
-        found = msgspec.json.decode(document, type=Certificate)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError(str(error)) from error
-    if found.schema_version != SCHEMA_VERSION:
-        raise ValueError(f"its schema_version is {found.schema_version}, this program reads {SCHEMA_VERSION}")
+    found = decoded(document, Certificate, max_bytes=MAX_CERTIFICATE_BYTES, schema_version=SCHEMA_VERSION)
     names = [one.name for one in found.facts]
     if not names or len(set(names)) != len(names) or not any(one.state == "held" for one in found.invariants):
         raise ValueError("it names no facts, one of them twice, or no invariant that held")
@@ -205,24 +199,28 @@ def resting_on(facts: Facts, *, lock: Fact, image: str | None) -> tuple[Fact, ..
         image: "sha256:..." of the image that it runs in, where somebody says so.
     """
     said = {one.name: one.said for one in traits(facts, ())}
-    found = [fact(name, said[name]) for name in TRAITS]
+    machine = (fact(name, said[name]) for name in TRAITS)
+    return (*machine, *packages(facts), lock, fact(IMAGE, Known(image, "ENVDOCTOR_IMAGE")))
+
+
+def packages(facts: Facts) -> Iterator[Fact]:
+    """The version of each package of the stack, and a digest over all that is installed."""
     leaf = facts.packages.distributions
     if isinstance(leaf, Unknown):
-        return (*found, Fact(name=ALL_PACKAGES, value=None, untold=leaf.why), lock, fact(IMAGE, Known(image, "ENVDOCTOR_IMAGE")))
+        yield Fact(name=ALL_PACKAGES, value=None, untold=leaf.why)
+        return
     installed = distributions(facts)
-    stack = sorted(name for name in installed if in_stack(name))
-    found += [Fact(name=f"{PACKAGE}{name}", value=installed[name].version, via="its metadata") for name in stack]
-    lines = sorted(line for one in installed.values() for line in build_of(one))
-    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    found.append(Fact(name=ALL_PACKAGES, value=f"{len(installed)}, sha256:{digest}", via="their metadata"))
-    return (*found, lock, fact(IMAGE, Known(image, "ENVDOCTOR_IMAGE")))
+    for name in sorted(name for name in installed if in_stack(name)):
+        yield Fact(name=f"{PACKAGE}{name}", value=installed[name].version, via="its metadata")
+    digest = hashlib.sha256("\n".join(sorted(map(build_of, installed.values()))).encode()).hexdigest()
+    yield Fact(name=ALL_PACKAGES, value=f"{len(installed)}, sha256:{digest}", via="their metadata")
 
 
-def build_of(one: Distribution) -> Iterator[str]:
+def build_of(one: Distribution) -> str:
     """A distribution as it goes into the digest: name, version, wheel tags, and the commit of one that came from a repository."""
     origin = one.direct_url
     source = "" if origin is None else f"{origin.kind} {origin.commit or ''} {'editable' if origin.editable else ''}"
-    yield " ".join((one.name, one.version, ",".join(sorted(one.wheel_tags)), source)).strip()
+    return " ".join((one.name, one.version, ",".join(sorted(one.wheel_tags)), source)).strip()
 
 
 def fact(name: str, said: Known[str | None] | Unknown) -> Fact:
