@@ -21,6 +21,13 @@ DIAG = Source(
 REPORT = (("envdoctor", "facts", "--format", "issue"),)
 BUILT_IN = {"h20", "b200", "gb200", "gb300"}
 """Products that come with their NVLink connected, beside those whose name says SXM."""
+PACKAGES = {
+    "attention flash-attn": ("flash-attn",),
+    "attention vllm": ("vllm",),
+    "triton kernel": ("triton",),
+    "torch.compile": ("torch", "triton"),
+}
+"""Check -> whose kernel it is, the one that brings it first; torch brings the others."""
 DIRECT_PEERS = {"7.0": 6, "8.0": 3, "9.0": 3}
 """Compute capability -> among how many peers a GPU's links are shared where no NVSwitch joins them: an 8-GPU V100 board gives a
 pair at least one link of six, a 4-GPU board of A100 or H100 gives each pair a third of the links."""

@@ -41,13 +41,6 @@ QUESTION = "Is every result of every device within its bound?"
 EXPLAINED_BY = ()
 
 REMAPPING = Source("https://docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt/supported-gpus.html", "2026-11-26")
-PACKAGES = {
-    "attention flash-attn": "flash-attn",
-    "attention vllm": "vllm",
-    "triton kernel": "triton",
-    "torch.compile": "torch",
-}
-"""Check -> the package whose kernel ran; torch brings the others."""
 MEMORY = ("allocation", "copy ")
 
 
@@ -133,8 +126,8 @@ def out_of_use(facts: Facts, one: DeviceTried, wrong: list[KernelTried]) -> Chan
         )
     index = ran.physical(facts, one.device)
     which = ("-i", index) if index is not None else ()
-    kernel = PACKAGES.get(wrong[0].name)
-    or_build = f" Where it passes, try another build of {kernel}." if kernel is not None and len(wrong) == 1 else ""
+    kernel = ran.PACKAGES.get(wrong[0].name)
+    or_build = f" Where it passes, try another build of {kernel[0]}." if kernel is not None and len(wrong) == 1 else ""
     return Change(
         kind=Kind.HARDWARE,
         says=f"Take {one.device} out of use (drain the node), read its error counters, and run NVIDIA's diagnosis on it; a GPU "
@@ -146,7 +139,7 @@ def out_of_use(facts: Facts, one: DeviceTried, wrong: list[KernelTried]) -> Chan
 def of_package(facts: Facts, name: str, devices: list[DeviceTried]) -> Finding:
     """A kernel that is wrong on every device."""
     wrong = [(one, each) for one in devices for each in one.checks if each.name == name]
-    package = PACKAGES.get(name, "torch")
+    package = ran.PACKAGES.get(name, ("torch",))[0]
     every = f"all {len(devices)} devices"
     cause = f"{name} is wrong on {every}"
     says = f"Do not use it: install another build or release of {package}, then check again."

@@ -43,13 +43,6 @@ EXPLAINED_BY = (
     "ED306", "ED706",
 )  # fmt: skip
 
-PACKAGES = {
-    "attention flash-attn": ("flash-attn",),
-    "attention vllm": ("vllm",),
-    "triton kernel": ("triton",),
-    "torch.compile": ("torch", "triton"),
-}
-"""Check -> whose kernel it is; torch brings the others."""
 INSTEAD = {
     "attention flash-attn": 'Load models with attn_implementation="sdpa" until then.',
     "torch.compile": "Run without compiling until then: TORCHDYNAMO_DISABLE=1, and vLLM with --enforce-eager.",
@@ -108,7 +101,7 @@ def finding(facts: Facts, failed: Failed, count: int) -> Finding:
         cause=CAUSE,
         subjects=(
             *(ran.subject(one.device) for one in failed.devices),
-            *PACKAGES.get(failed.name, ("torch",)),
+            *ran.PACKAGES.get(failed.name, ("torch",)),
             *(("__gpu",) if first.device != "cpu" else ()),
         ),
         why=known.why if known is not None else why(failed),
@@ -142,7 +135,7 @@ def changes(failed: Failed, known: Change | None) -> Iterator[Change]:
     if known is not None:
         yield known
     if failed.name in INSTEAD:
-        package = PACKAGES.get(failed.name, ("torch",))[0]
+        package = ran.PACKAGES.get(failed.name, ("torch",))[0]
         build = f"Install a build of {package} for this torch and this GPU. " if package != "torch" else ""
         yield Change(kind=Kind.SYSTEM, says=f"{build}{INSTEAD[failed.name]}")
     elif known is None and failed.devices[0].device != "cpu":
