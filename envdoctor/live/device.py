@@ -82,7 +82,6 @@ def main(teller: Teller, device: str, limits: Limits, scratch: str, *, vllm: boo
     # what was compiled before must not pass for what compiles now, and nothing is left behind
     os.environ["TRITON_CACHE_DIR"] = os.path.join(scratch, "triton")
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.path.join(scratch, "inductor")
-    os.environ["TMPDIR"] = scratch  # a compiler that is killed leaves its files
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # one kernel: a pool of processes would only take time
     if os.environ.get("NVIDIA_TF32_OVERRIDE"):
         os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # it would overrule us: the bound of float32 is one without TF32

@@ -11,7 +11,7 @@ from envdoctor.measured import decode
 from envdoctor.proving.diagnosing import diagnose, of_broken
 from envdoctor.proving.proof import Cause, Failure, Proof
 from envdoctor.proving.verdict import judge, proven
-from envdoctor.workers import Wanted, redacted_text, run
+from envdoctor.workers import Wanted, masked, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,10 +102,11 @@ def at_target(cause: Cause | None, target: str | None) -> Cause | None:
 
 def told(event: dict[str, Any], ended: Ended) -> Failure:
     """A failure as the worker itself told it."""
-    # its words are the target's: they may hold what nobody should read
-    kind, message = str(event.get("type", ""))[:200], redacted_text(str(event.get("message", ""))[:8000])
     trace = event.get("trace")
-    frames = tuple(redacted_text(str(one)[:300]) for one in trace[-MAX_TRACE:]) if isinstance(trace, list) else ()
+    told_frames = trace[-MAX_TRACE:] if isinstance(trace, list) else []
+    # its words are the target's: what nobody should read is looked for before anything is cut in two
+    message, *frames = masked([str(one) for one in (event.get("message", ""), *told_frames)])
+    kind, message = str(event.get("type", ""))[:200], message[:8000]
     # the message tells causes first; its last line is the exception that ended the run
     words = message.splitlines()
     return Failure(
@@ -113,7 +114,7 @@ def told(event: dict[str, Any], ended: Ended) -> Failure:
         how=words[-1][:600] if words else kind,
         kind=kind or None,
         message=message,
-        trace=frames,
+        trace=tuple(one[:300] for one in frames),
         said=ended.said,
         seconds=ended.seconds,
         late=ended.late,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Dict
+from typing import Dict, Optional
 
 SEEN_BEFORE = "ENVDOCTOR_CUDA_VISIBLE_DEVICES"
 """Keeps what CUDA_VISIBLE_DEVICES was before all GPUs but one were hidden from the trainer."""
@@ -42,8 +42,9 @@ def named(index: int) -> str:
     return seen[index] if len(seen) > index else str(index)
 
 
-def environment_of_a_server(index: int) -> Dict[str, str]:
-    """The variables of a process that has the GPU of that number for itself, and nothing that makes it think it is a rank."""
+def environment_of_a_server(index: Optional[int]) -> Dict[str, str]:
+    """The variables of a process that has the GPU of that number for itself (None: on a CPU); nothing in them makes it a rank."""
     environ = {name: value for name, value in os.environ.items() if name not in NOT_FOR_A_SERVER and "TORCHELASTIC" not in name}
-    environ["CUDA_VISIBLE_DEVICES"] = named(index)
+    if index is not None:
+        environ["CUDA_VISIBLE_DEVICES"] = named(index)
     return environ

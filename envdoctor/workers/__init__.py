@@ -5,6 +5,6 @@
 that ends every descendant when the doctor goes (kill -9 included), hands on its events, and keeps the tail of what it prints.
 """
 
-from envdoctor.workers.running import Ended, Wanted, redacted_text, run
+from envdoctor.workers.running import Ended, Wanted, masked, run
 
-__all__ = ["Ended", "Wanted", "redacted_text", "run"]
+__all__ = ["Ended", "Wanted", "masked", "run"]

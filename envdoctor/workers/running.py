@@ -112,7 +112,7 @@ def run(wanted: Wanted, on_event: Callable[[dict[str, Any]], None]) -> Ended:
         signal=signal_name(code) if word == "signal" else None,
         late=watched.late,
         phase=watched.phase,
-        said=redacted_text(bytes(watched.said).decode("utf-8", "replace")) + watched.complaint,
+        said=str(masked(bytes(watched.said).decode("utf-8", "replace"))) + watched.complaint,
         seconds=time.monotonic() - started,
     )
 
@@ -125,19 +125,19 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def redacted_text(text: str) -> str:
-    """Without home folders and user names, as the probe writes them."""
+def masked(value: Any) -> Any:  # noqa: ANN401 - what JSON can hold
+    """The same without home folders, user names and secrets, as the probe writes them."""
     from envdoctor.probe.machine import Machine  # noqa: PLC0415 - only where something was said
     from envdoctor.probe.redaction import homes_of, redacted, users_of  # noqa: PLC0415
 
     machine = Machine()
-    return str(redacted(text, homes_of(machine), users_of(machine)))
+    return redacted(value, homes_of(machine), users_of(machine))
 
 
 def environment(wanted: Wanted, path: str, temporary: str) -> dict[str, str]:
     """The user's variables without secrets, what is wanted over them, and the room's folder last on PYTHONPATH.
 
-    ``temporary`` is where libraries may leave what they like (torchrun and inductor do): it goes with the run.
+    ``temporary`` is where libraries may leave what they like (torchrun, inductor and a killed compiler do): it goes with the run.
     """
     kept = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
     kept.update(wanted.environ)

@@ -29,7 +29,6 @@ START_S = 420.0
 """vLLM has taken 70 s with a model this small, and compiles its kernels first on a cold GPU."""
 LOOK_S = 0.1
 ADDRESS, PUSHED = "engine.json", "engine-weights.pt"
-RANKED = "WORLD_SIZE"
 
 
 def start(settings: Settings, weights: Weights, teller: Teller) -> Apart:
@@ -38,7 +37,7 @@ def start(settings: Settings, weights: Weights, teller: Teller) -> Apart:
     Raises:
         RuntimeError: it could not start, in its own words, or did not in time.
     """
-    rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get(RANKED, "1"))
+    rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     process = None
     if rank == 0:
         teller.phase(f"start the engine {settings.engine} in a process of its own")
@@ -53,9 +52,7 @@ def launch(settings: Settings, size: int) -> subprocess.Popen[bytes]:
     """The process. It prints where its rank 0 prints, so that what it says last is seen."""
     on_gpu = settings.device.startswith("cuda")
     own = settings._replace(device="cuda:0" if on_gpu else "cpu", gpus=1)
-    environ = environment_of_a_server(settings.gpus - 1) if on_gpu else dict(os.environ)
-    for name in ("RANK", RANKED, "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
-        environ.pop(name, None)
+    environ = environment_of_a_server(settings.gpus - 1 if on_gpu else None)
     return subprocess.Popen(  # noqa: S603 - this file, in the target's own Python
         [sys.executable, "-m", __name__, settings.scratch, own.as_json(), str(size)], env=environ, stdin=subprocess.DEVNULL
     )
