@@ -19,39 +19,16 @@ HINT = "Give a file in a folder that you may write, on a disk with room: --certi
 VARIABLE = "ENVDOCTOR_IMAGE"
 """Whoever starts a container says here which image it is: from inside, no file tells."""
 WORD = re.compile(r"[a-z0-9]+")
-
-
 NOT_WRITTEN = "the certificate was NOT written to"
 
 
-def checked_reports(places: dict[str, str | None]) -> None:
-    """Refuse, before anything is run, reports that could not be written, or of which one would take another's place.
-
-    Raises:
-        UserError: names the option and what is wrong with its file.
-    """
-    given = {option: place for option, place in places.items() if place not in {None, "", "-"}}
-    seen: dict[str, str] = {}
-    for option, place in given.items():
-        real = os.path.realpath(str(place))
-        if real in seen:
-            raise UserError(f"{option} and {seen[real]} name the same file, {place}", "Give each its own.")
-        seen[real] = option
-        folder = os.path.dirname(real)
-        if os.path.isdir(real) or not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
-            what = (
-                "is a folder"
-                if os.path.isdir(real)
-                else f"cannot be written: {os.path.dirname(str(place)) or '.'} is no folder, or not yours"
-            )
-            raise UserError(f"{option} {place} {what}", "Give a file in a folder that exists and that you may write.")
-
-
 def checked_place(path: str | None, profile: str | None) -> None:
-    """Refuse, before anything is run, a place where no certificate can be written.
+    """Refuse, before anything is run, a profile that makes no file's name, and the usual place where none can be written.
+
+    A ``path`` of the user's own is checked with the other reports.
 
     Raises:
-        UserError: it cannot, or the profile's name makes no file's name.
+        UserError: says which of the two.
     """
     from envdoctor.locks.files import FOLDER, TARGET  # noqa: PLC0415
 
@@ -59,13 +36,9 @@ def checked_place(path: str | None, profile: str | None) -> None:
         raise UserError(
             f"--profile {profile!r} is no target's name", "It names lockfiles/smoke.NAME.json: h100, or one like my-node-2."
         )
-    folder = os.path.dirname(path) or "." if path is not None else FOLDER
-    if path is None and not os.path.lexists(folder):
-        folder = "."  # it is made there
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+    folder = FOLDER if os.path.lexists(FOLDER) else "."  # it is made there
+    if path is None and not (os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)):
         raise UserError(f"no certificate can be written to {folder}: it is no folder, or not to be written", HINT)
-    if path is not None and os.path.isdir(path):
-        raise UserError(f"{path} is a folder, and the certificate is a file", HINT)
 
 
 def certified(

@@ -42,6 +42,29 @@ def emit(text: str, output: str | None, *, exact: bool = False) -> None:
         raise UserError(f"{output} cannot be written: {error.strerror}", hint) from error
 
 
+def checked(places: dict[str, str | None]) -> None:
+    """Refuse, before anything is run, reports that could not be written, or of which one would take another's place.
+
+    Raises:
+        UserError: names the option and what is wrong with its file.
+    """
+    given = {option: place for option, place in places.items() if place not in {None, "", "-"}}
+    seen: dict[str, str] = {}
+    for option, place in given.items():
+        real = os.path.realpath(str(place))
+        if real in seen:
+            raise UserError(f"{option} and {seen[real]} name the same file, {place}", "Give each its own.")
+        seen[real] = option
+        folder = os.path.dirname(real)
+        if os.path.isdir(real) or not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+            what = (
+                "is a folder"
+                if os.path.isdir(real)
+                else f"cannot be written: {os.path.dirname(str(place)) or '.'} is no folder, or not yours"
+            )
+            raise UserError(f"{option} {place} {what}", "Give a file in a folder that exists and that you may write.")
+
+
 def wants_color(output: str | None) -> bool:
     """A terminal, and no NO_COLOR (no-color.org) or TERM=dumb; or FORCE_COLOR, for logs that show colours."""
     if os.environ.get("FORCE_COLOR"):

@@ -39,8 +39,8 @@ def run_smoke(
         UserError: the target is none that can be run, or the wishes cannot be had there.
     """
     from envdoctor import session  # noqa: PLC0415
-    from envdoctor.cli.certifying import NOT_WRITTEN, checked_place, checked_reports  # noqa: PLC0415
-    from envdoctor.cli.output import emit, wants_color, width  # noqa: PLC0415
+    from envdoctor.cli.certifying import NOT_WRITTEN, certified, checked_place  # noqa: PLC0415
+    from envdoctor.cli.output import checked, emit, wants_color, width  # noqa: PLC0415
     from envdoctor.errors import UserError  # noqa: PLC0415
     from envdoctor.overlay import opened  # noqa: PLC0415
     from envdoctor.proving.asked import ask  # noqa: PLC0415
@@ -49,7 +49,7 @@ def run_smoke(
     from envdoctor.render.smoke import render  # noqa: PLC0415
     from envdoctor.render.sparkline import needs_ascii  # noqa: PLC0415
 
-    checked_reports({"--output": shown.output, "--html": shown.html, "--json": shown.json, "--certificate": certificate})
+    checked({"--output": shown.output, "--html": shown.html, "--json": shown.json, "--certificate": certificate})
     if certificate is not None:
         checked_place(certificate or None, profile)
     with session.start(target) as pending:
@@ -69,8 +69,6 @@ def run_smoke(
     with Progress(sys.stderr, asked.chosen) as progress:
         proof = prove(asked, facts, matrix, progress.hear, target)
     if certificate is not None and proof.passed:
-        from envdoctor.cli.certifying import certified  # noqa: PLC0415
-
         proof = certified(proof, facts, matrix, profile=profile, path=certificate or None, target=target)
     form, output, html, json_file, verbose = shown
     if html is not None:

@@ -183,13 +183,12 @@ def chosen_device(wishes: Wishes, facts: Facts) -> tuple[str, str]:
     seen = f"{plural(count, 'GPU')} by NVML{hidden}" if isinstance(devices, Known) else f"GPUs unknown: {devices.why}"
     if wishes.gpus < 1:
         raise UserError(f"--gpus {wishes.gpus} makes no sense", "Give the number of GPUs to train on, 1 or more.")
-    cores = facts.host.cpu_count.value if isinstance(facts.host.cpu_count, Known) else MAX_PROCESSES
-    if wishes.device == "cpu" and wishes.gpus > max(MAX_PROCESSES, cores):
-        raise UserError(
-            f"--gpus {wishes.gpus} with --device cpu starts as many processes, and there are {cores} cores",
-            f"Give at most {max(MAX_PROCESSES, cores)}.",
-        )
     if wishes.device == "cpu":
+        cores = facts.host.cpu_count.value if isinstance(facts.host.cpu_count, Known) else MAX_PROCESSES
+        most = max(MAX_PROCESSES, cores)
+        if wishes.gpus > most:
+            what = f"--gpus {wishes.gpus} with --device cpu starts as many processes, and there are {cores} cores"
+            raise UserError(what, f"Give at most {most}.")
         return "cpu", "on the CPU, as asked"
     if wishes.device == "auto" and (not count or not cuda):
         lacks = seen if not count else "torch is a build for the CPU"
