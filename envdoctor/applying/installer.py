@@ -8,6 +8,7 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
+from envdoctor.applying.interrupts import postponed
 from envdoctor.errors import UserError
 from envdoctor.resolver import uv_program, without_addresses
 
@@ -67,24 +68,26 @@ def run_uv(words: tuple[str, ...], lock: int | None) -> str:
         UserError: it failed, or could not be started.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _OFF}
+    child = None
     try:
-        child = subprocess.Popen(  # noqa: S603 - argv of our own making
-            (uv_program(), *words),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,  # Ctrl-C is for us: uv is ended by us, and waited for
-            pass_fds=() if lock is None else (lock,),
-            preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - prctl only
-        )
-    except OSError as error:
-        raise UserError(f"uv could not be started: {error.strerror}", "Install it beside envdoctor: pip install uv") from error
-    try:
+        with postponed():
+            child = subprocess.Popen(  # noqa: S603 - argv of our own making
+                (uv_program(), *words),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for us: uv is ended by us, and waited for
+                pass_fds=() if lock is None else (lock,),
+                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - prctl only
+            )
         said = child.communicate()[0].decode("utf-8", "replace")
-    except BaseException:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    except BaseException as error:
+        if child is not None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        elif isinstance(error, OSError):
+            raise UserError(f"uv could not be started: {error.strerror}", "Install it beside envdoctor: pip install uv") from error
         raise
     if child.returncode != 0:
         raise UserError(f"uv {' '.join(words[:2])} failed", without_addresses(said) or f"Its exit status is {child.returncode}.")

@@ -30,6 +30,7 @@ class Breaking:
         self._calm = False
         self._held = True
         self._waiting: int | None = None
+        self._raised: int | None = None
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
         """What the signals do."""
@@ -40,7 +41,13 @@ class Breaking:
             self._tell("The environment is being put in order; this takes a moment and is not broken off.")
             return
         self._calm = True
+        self._raised = number
         raise Interrupted(number)
+
+    def check(self) -> None:
+        """Break off now if an interrupt did not get through: what is raised in a destructor or a hook, Python drops."""
+        if self._raised is not None:
+            raise Interrupted(self._raised)
 
     def release(self) -> None:
         """From here on a signal breaks off; one that came before does it now."""
@@ -53,6 +60,7 @@ class Breaking:
         """From here on nothing is broken off."""
         self._held = False
         self._calm = True
+        self._raised = None
 
 
 @contextlib.contextmanager
@@ -74,3 +82,26 @@ def breakable(tell: Callable[[str], None]) -> Iterator[Breaking]:
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+@contextlib.contextmanager
+def postponed() -> Iterator[None]:
+    """Signals that would break off what is going on wait until the end of this context.
+
+    For a fork with ``preexec_fn``: it runs the hooks of ``os.register_at_fork`` (logging and random have some), and Python prints
+    and drops what a handler raises in one of them. Outside of the main thread nothing is done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {one: signal.getsignal(one) for one in BREAKING if callable(signal.getsignal(one))}
+    try:
+        for one in before:
+            signal.signal(one, lambda number, _frame: came.append(number))
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)

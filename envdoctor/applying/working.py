@@ -57,6 +57,7 @@ class Work:
 
     def to(self, phase: Phase) -> None:
         """Write down that this phase begins."""
+        self.breaking.check()
         self.journal = advance(self.place, self.journal, phase)
 
     def timed(self, name: str, begun: float) -> None:
@@ -106,6 +107,7 @@ def _forward(work: Work) -> None:
         work.timed("recheck", begun)
         if errors:
             raise _Refused(errors)
+        work.breaking.check()
         work.breaking.calm()
         work.to(Phase.CHECKED)
     work.breaking.calm()

@@ -69,8 +69,26 @@ class Death:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Interrupting:
+    """An interrupt where Python prints and drops what its handler raises: in a hook of a fork, or in a destructor."""
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def __call__(self) -> None:
+        """Once."""
+        if not self.came:
+            self.came = True
+            signal.raise_signal(signal.SIGINT)
+
+    def __del__(self) -> None:
+        self()
+
+
 def recheck() -> tuple[str, ...]:
     """A judge that takes its time."""
+    if os.environ.get("TEST_INTERRUPT_IN") == "destructor":
+        Interrupting()
     time.sleep(float(os.environ.get("TEST_RECHECK_S", "0")))
     return ()
 
@@ -85,6 +103,8 @@ def main(action: str, plan: str, when: str | None = None) -> int:
     moves = None if asked.get("moves") is None else {name: tuple(move) for name, move in asked["moves"].items()}
     repair = world.repair(moves, hashes=asked.get("hashes"))
     signal.signal(signal.SIGINT, lambda *_: None)  # one that comes when all is done ends nothing
+    if os.environ.get("TEST_INTERRUPT_IN") == "fork":
+        os.register_at_fork(before=Interrupting())
     death.armed = True
     try:
         if action == "apply":

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 LONG_S = 30.0
 
 
-def begun(home: Home, folder: Path, recheck_s: str = "0") -> subprocess.Popen[str]:
+def begun(home: Home, folder: Path, **settings: str) -> subprocess.Popen[str]:
     plan = folder / "plan.json"
     plan.write_text(json.dumps({"prefix": str(home.prefix), "url": home.url}))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TEST_RECHECK_S": recheck_s}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **settings}
     words = (sys.executable, "-m", "tests.applying.driver", "apply", str(plan))
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
 
@@ -53,7 +54,7 @@ def ended(child: subprocess.Popen[str]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_after_the_change_puts_everything_back(home: Home, tmp_path: Path, number: signal.Signals) -> None:
-    child = begun(home, tmp_path, recheck_s=str(LONG_S))
+    child = begun(home, tmp_path, TEST_RECHECK_S=str(LONG_S))
     wait_for(home, "changed")
     assert home.now() != home.before
     child.send_signal(number)
@@ -65,25 +66,35 @@ def test_an_interrupt_after_the_change_puts_everything_back(home: Home, tmp_path
 
 
 def test_an_interrupt_of_the_fetch_leaves_nothing(home: Home, tmp_path: Path) -> None:
-    def slow(handler: Handler) -> bool:
-        time.sleep(LONG_S / 10)
-        return False
+    over = threading.Event()
 
-    home.server.manners["/simple/comes/"] = slow
+    def waiting(handler: Handler) -> bool:
+        return not over.wait(2 * LONG_S)
+
+    home.server.manners["/simple/comes/"] = waiting
     try:
         child = begun(home, tmp_path)
         wait_for(home, "staging")
         child.send_signal(signal.SIGINT)
         said = ended(child)
     finally:
+        over.set()
         del home.server.manners["/simple/comes/"]
     assert said["outcome"] == "untouched"
     assert home.now() == home.before
     assert not (home.prefix / ".envdoctor").exists()
 
 
+@pytest.mark.parametrize("where", ["fork", "destructor"])
+def test_an_interrupt_where_python_drops_what_a_handler_raises_is_not_lost(home: Home, tmp_path: Path, where: str) -> None:
+    said = ended(begun(home, tmp_path, TEST_INTERRUPT_IN=where))
+    assert said["outcome"] == ("untouched" if where == "fork" else "restored")
+    assert "SIGINT" in said["why"]
+    assert home.now() == home.before
+
+
 def test_a_second_interrupt_does_not_break_off_the_undoing(home: Home, tmp_path: Path) -> None:
-    child = begun(home, tmp_path, recheck_s=str(LONG_S))
+    child = begun(home, tmp_path, TEST_RECHECK_S=str(LONG_S))
     wait_for(home, "changed")
     for _ in range(4):  # soon enough after each other that putting back has not ended
         child.send_signal(signal.SIGINT)
@@ -93,7 +104,7 @@ def test_a_second_interrupt_does_not_break_off_the_undoing(home: Home, tmp_path:
 
 
 def test_two_at_once_are_one_too_many(home: Home, tmp_path: Path) -> None:
-    first = begun(home, tmp_path, recheck_s=str(LONG_S))
+    first = begun(home, tmp_path, TEST_RECHECK_S=str(LONG_S))
     wait_for(home, "changed")
     second = begun(home, tmp_path)
     out, _ = second.communicate(timeout=LONG_S)
