@@ -40,6 +40,8 @@ class Claim(Sourced, frozen=True, omit_defaults=True):
     severity: Literal["error", "warning", "info"] = "error"
     fix: str | None = None
     """What mends it, in one imperative sentence, for topic runtime."""
+    unless: dict[str, str] = msgspec.field(default_factory=dict)
+    """Packages that go round it, where one of them is installed in that range."""
 
     def admits(self, name: str, version: Version) -> bool:
         """Whether *when* is about this package alone and admits this version."""
@@ -108,6 +110,10 @@ def decide(claim: Claim, versions: Versions) -> Decision:
 
     A package that is not installed meets no *when* and breaks no *then*.
     """
+    for name, spec in claim.unless.items():
+        leaf = versions(name)
+        if isinstance(leaf, Known) and leaf.value is not None and admits(spec, leaf.value):
+            return Decision(DecisionKind.NOT_APPLICABLE, name, f"{name} {leaf.value} goes round it")
     unknown_when: Decision | None = None
     for name, spec in claim.when.items():
         leaf = versions(name)

@@ -6,7 +6,7 @@ Answers come from releases that were read. Of a release between two of them, or 
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,8 +15,6 @@ from packaging.version import InvalidVersion, Version
 from envdoctor.nametables import ANSWERS, covers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from envdoctor.matrix import Matrix
     from envdoctor.nametables import Exports, NamedRelease, Place, Status, UseRow, Uses
 
@@ -277,27 +275,42 @@ def _worst(lack: Lack) -> tuple[int, bool, int, str, int]:
     return PLACES.index(lack.place), lack.use.file.startswith(LEAVES), lack.use.file.count("/"), lack.use.file, lack.use.line
 
 
-def fitting_exporters(matrix: Matrix, importer: str, version: str, exporter: str, others: Others = None) -> list[str]:
-    """The releases of the exporter, oldest first, with which no import of the importer's release fails."""
+class Candidates(NamedTuple):
+    """Releases of one of a pair, oldest first, of which some go with a release of the other: no import fails."""
+
+    versions: tuple[str, ...] = ()
+    fits: Callable[[int], bool] = bool
+    """Whether the release of that place goes with the other."""
+
+    def nearest(self, version: str, agree: Callable[[str], bool]) -> tuple[str | None, str | None]:
+        """The last fitting release before a version and the first behind it.
+
+        A table has hundreds of releases and each is a search through all names: they are asked from the version outwards.
+
+        Args:
+            version: from where.
+            agree: what else must hold of a release; it costs less, and is asked first.
+        """
+        here = Version(version)
+        parsed = [(at, one, Version(one)) for at, one in enumerate(self.versions)]
+        older = (one for at, one, release in reversed(parsed) if release < here and agree(one) and self.fits(at))
+        newer = (one for at, one, release in parsed if release > here and agree(one) and self.fits(at))
+        return next(older, None), next(newer, None)
+
+
+def exporters(matrix: Matrix, importer: str, version: str, exporter: str, others: Others = None) -> Candidates:
+    """The releases of the exporter; one fits where no import of the importer's release fails with it."""
     pair = _pair(matrix, importer, exporter, others)
     mine = None if pair is None else place_of(pair.uses, version)
     if pair is None or mine is None:
-        return []
-    return [one.version for at, one in enumerate(pair.table.releases) if pair.fits(mine, at)]
+        return Candidates()
+    return Candidates(tuple(one.version for one in pair.table.releases), lambda at: pair.fits(mine, at))
 
 
-def fitting_importers(matrix: Matrix, importer: str, exporter: str, version: str, others: Others = None) -> list[str]:
-    """The releases of the importer, oldest first, of which no import fails with the exporter's release."""
+def importers(matrix: Matrix, importer: str, exporter: str, version: str, others: Others = None) -> Candidates:
+    """The releases of the importer; one fits where none of its imports fails with the exporter's release."""
     pair = _pair(matrix, importer, exporter, others)
     theirs = None if pair is None else place_of(pair.table, version)
     if pair is None or theirs is None:
-        return []
-    return [one.version for at, one in enumerate(pair.uses.releases) if pair.fits(at, theirs)]
-
-
-def nearest(fitting: list[str], version: str) -> tuple[str | None, str | None]:
-    """Of releases, oldest first, the last before a version and the first behind it."""
-    here = Version(version)
-    older = [one for one in fitting if Version(one) < here]
-    newer = [one for one in fitting if Version(one) > here]
-    return older[-1] if older else None, newer[0] if newer else None
+        return Candidates()
+    return Candidates(tuple(one.version for one in pair.uses.releases), lambda at: pair.fits(at, theirs))

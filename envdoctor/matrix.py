@@ -23,11 +23,14 @@ from envdoctor.rows import (
     DriverBranch,
     FlashAttnWheels,
     ForwardCompatibility,
+    GpuName,
     GpuProduct,
     ImageSize,
     InstallerOption,
     Manifest,
     NcclFact,
+    NvccArchitecture,
+    OldTorch,
     Package,
     Release,
     ReleasesHeader,
@@ -86,6 +89,8 @@ class Matrix:
         self._read: dict[str, tuple[msgspec.Struct, ...]] = {}
         self._subjects: tuple[str, ...] | None = None
         self._exports: dict[str, Exports | None] = {}
+        self._before: dict[str, Exports | None] = {}
+        self._members: dict[str, Exports | None] = {}
         self._uses: dict[str, Uses | None] = {}
         self._manifests: dict[str, Manifest] = {}
 
@@ -113,6 +118,14 @@ class Matrix:
     def gpu_products(self) -> tuple[GpuProduct, ...]:
         """GPU products."""
         return self._rows("tables/gpu_products.jsonl", GpuProduct)
+
+    def gpu_names(self) -> tuple[GpuName, ...]:
+        """What GPUs are called."""
+        return self._rows("tables/gpu_names.jsonl", GpuName)
+
+    def nvcc_architectures(self) -> tuple[NvccArchitecture, ...]:
+        """What the compilers of CUDA releases make code for."""
+        return self._rows("tables/nvcc_architectures.jsonl", NvccArchitecture)
 
     def driver_branches(self) -> tuple[DriverBranch, ...]:
         """Branches of the NVIDIA driver, oldest first."""
@@ -150,6 +163,10 @@ class Matrix:
         """Torch releases of the package index, oldest first."""
         return self._rows("claims/derived/builds/torch.jsonl", TorchRelease)
 
+    def old_torch_releases(self) -> tuple[OldTorch, ...]:
+        """Torch releases before 2.0, oldest first: people still paste reports of them."""
+        return self._rows("tables/torch_before_2.jsonl", OldTorch)
+
     def vllm_releases(self) -> tuple[VllmRelease, ...]:
         """VLLM releases of the package index, oldest first."""
         return self._rows("claims/derived/builds/vllm.jsonl", VllmRelease)
@@ -178,14 +195,22 @@ class Matrix:
         """The Python names of a package's releases, if they were read. A check asks for it when it has found one missing."""
         return self._names(f"claims/derived/names/exports/{package}{TABLE}", package, self._exports, exports_of)
 
+    def exports_before(self, package: str) -> Exports | None:
+        """A sample of older releases than those of :meth:`exports`: people still paste errors of programs of their time."""
+        return self._names(f"tables/names_before/{package}{TABLE}", package, self._before, exports_of)
+
+    def members(self, package: str) -> Exports | None:
+        """What the classes of a package's releases have and take, with a class in the place of a module."""
+        return self._names(f"tables/members/{package}{TABLE}", package, self._members, exports_of)
+
     def uses(self, package: str) -> Uses | None:
         """What the code of a package's releases takes from others, if it was read."""
         return self._names(f"claims/derived/names/uses/{package}{TABLE}", package, self._uses, uses_of)
 
     def _names(self, path: str, package: str, known: dict[str, T | None], decode: Callable[[bytes], T]) -> T | None:
-        if package not in self.packages():
-            return None
         if package not in known:
+            if package not in self.packages():
+                return None
             known[package] = self._first_readable(path, lambda where, data: _table(where, data, decode))
         if known[package] is not None:
             self.consulted.add(path)

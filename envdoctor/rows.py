@@ -76,6 +76,13 @@ class ForwardCompatibility(Sourced, frozen=True):
     """Older branches of the kernel driver that it works on: ("535", "550"). On its own branch and newer ones it has no place."""
 
 
+class OldTorch(Sourced, frozen=True):
+    """A release of torch before 2.0: the CUDA that the wheel under its plain version was built with. No stack is made of it."""
+
+    torch: str
+    cuda: str
+
+
 class GpuProduct(Sourced, frozen=True):
     """A GPU as sold. Memory in GiB, bandwidths in GB/s; None: there is none, or no source was found (``source`` says which)."""
 
@@ -94,6 +101,24 @@ class GpuProduct(Sourced, frozen=True):
     pci_device_ids: tuple[str, ...]
     datacenter: bool
     """Only these (and a few named RTX cards) may use cuda-compat forward compatibility."""
+
+
+class GpuName(Sourced, frozen=True):
+    """What people and tools call a GPU, of all of them the compute capability alone."""
+
+    name: str
+    """As its vendor writes it, without what its kinds have behind it: "RTX 4070" stands for the Ti and the SUPER too."""
+    words: str
+    """In lower case with single blanks, as they stand one after another in any way of writing it: "rtx 4070"."""
+    compute_capability: str
+
+
+class NvccArchitecture(Sourced, frozen=True):
+    """From which CUDA release on the compiler makes code for a compute capability, and the last one that did."""
+
+    compute_capability: str
+    since: str
+    until: str | None
 
 
 class NcclFact(Sourced, frozen=True):

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 HELD_BY_OTHERS = 0.1
 """Other processes are the cause where they hold so much of the GPU, and more than is missing."""
+LEAST_SHARE = 0.2
+"""With less of a GPU no engine does anything: its weights alone want more."""
 _OTHERS = re.compile(r"Process \d{1,10} has ([0-9.]{1,10} (?:[KMGT]iB|bytes)) memory in use")
 _OWN = re.compile(r"this process has ([0-9.]{1,10} (?:[KMGT]iB|bytes)) memory in use")
+_ALLOCATED = re.compile(r"allocated memory ([0-9.]{1,10} (?:[KMGT]iB|bytes)) is allocated by PyTorch")
 _UNUSED = re.compile(r"and ([0-9.]{1,10} (?:[KMGT]iB|bytes)) is reserved by PyTorch but unallocated")
 
 
@@ -55,9 +58,17 @@ def _number(text: str) -> float | None:
 def _utilization(groups: Mapping[str, str]) -> dict[str, str] | None:
     """The largest gpu_memory_utilization that fits into what is free, rounded down to hundredths, and what others hold (GiB)."""
     free, total = _number(groups["free"]), _number(groups["total"])
-    if free is None or not total:
+    if free is None or not total or _taken(groups) is not None:
         return None
     return {"fits": f"{math.floor(free / total * 100) / 100:.2f}", "held": f"{total - free:.2f}"}
+
+
+def _taken(groups: Mapping[str, str]) -> dict[str, str] | None:
+    """What others hold (GiB), where too little is left for any engine."""
+    free, total = _number(groups["free"]), _number(groups["total"])
+    if free is None or not total or free / total >= LEAST_SHARE:
+        return None
+    return {"held": f"{total - free:.2f}"}
 
 
 def _cache(groups: Mapping[str, str]) -> dict[str, str] | None:
@@ -84,14 +95,19 @@ def _full(groups: Mapping[str, str]) -> _Full | None:
         return None
     rest = groups.get("rest", "")
     sizes = [bytes_of(found) or 0.0 for found in _OTHERS.findall(rest)]
-    own, unused = _OWN.search(rest), _UNUSED.search(rest)
-    return _Full(
-        short=max(0.0, wanted - free),
-        others=sum(sizes),
-        own=None if own is None else bytes_of(own.group(1)),
-        unused=None if unused is None else bytes_of(unused.group(1)),
-        total=total,
-    )
+    own, allocated, unused = (_size(pattern, rest) for pattern in (_OWN, _ALLOCATED, _UNUSED))
+    if own is None and allocated is not None:
+        # in a container NVML gives the host's process numbers, so torch does not know itself among them: it is the
+        # smallest that has room for what torch says it holds
+        own = min((size for size in sizes if size >= allocated + (unused or 0.0)), default=None)
+        if own is not None:
+            sizes.remove(own)
+    return _Full(short=max(0.0, wanted - free), others=sum(sizes), own=own, unused=unused, total=total)
+
+
+def _size(pattern: re.Pattern[str], text: str) -> float | None:
+    match = pattern.search(text)
+    return None if match is None else bytes_of(match.group(1))
 
 
 def _said(full: _Full) -> dict[str, str]:
@@ -147,6 +163,7 @@ def _seconds(groups: Mapping[str, str]) -> dict[str, str] | None:
 
 DERIVED: Mapping[str, Maker] = {
     "utilization": Maker(_utilization, frozenset({"fits", "held"})),
+    "utilization_taken": Maker(_taken, frozenset({"held"})),
     "cache": Maker(_cache, frozenset({"fits"})),
     "oom": Maker(_oom, frozenset({"short", "others", "own", "unused"})),
     "oom_others": Maker(_oom_others, frozenset({"short", "others", "own", "unused"})),

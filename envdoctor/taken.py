@@ -11,7 +11,7 @@ from packaging.version import Version
 from envdoctor.claims import DecisionKind, decide
 from envdoctor.facts import Known
 from envdoctor.findings import Source
-from envdoctor.lifetimes import Lack, fitting_exporters, fitting_importers, missing, nearest
+from envdoctor.lifetimes import Lack, exporters, importers, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -105,19 +105,16 @@ def _source(release: NamedRelease) -> Source:
 def fits(matrix: Matrix, importer: str, exporter: str, versions: Mapping[str, str], others: Mapping[str, str]) -> Iterator[Fit]:
     """The nearest releases of either that go with the other, as far as no other claim speaks against it."""
     mine, theirs = versions[importer], versions[exporter]
-    of_exporter = [
-        one
-        for one in fitting_exporters(matrix, importer, mine, exporter, others)
-        if _agree(matrix, {importer: mine, exporter: one})
-    ]
-    of_importer = [
-        one
-        for one in fitting_importers(matrix, importer, exporter, theirs, others)
-        if _agree(matrix, {importer: one, exporter: theirs})
-    ]
-    yield from (Fit(exporter, one) for one in nearest(of_exporter, theirs) if one is not None)
-    newer_or_older = [one for one in nearest(of_importer, mine)[::-1] if one is not None]
-    yield from (Fit(importer, one) for one in newer_or_older[:1])
+    of_exporter = exporters(matrix, importer, mine, exporter, others).nearest(
+        theirs, lambda one: _agree(matrix, {importer: mine, exporter: one})
+    )
+    older, newer = importers(matrix, importer, exporter, theirs, others).nearest(
+        mine, lambda one: _agree(matrix, {importer: one, exporter: theirs})
+    )
+    yield from (Fit(exporter, one) for one in of_exporter if one is not None)
+    of_importer = newer or older
+    if of_importer is not None:
+        yield Fit(importer, of_importer)
 
 
 def _agree(matrix: Matrix, pair: Mapping[str, str]) -> bool:

@@ -9,13 +9,13 @@ import pytest
 from envdoctor.harvest import store
 from envdoctor.harvest.naming import READER
 from envdoctor.lifetimes import (
+    Candidates,
     Lifetime,
     defined,
-    fitting_exporters,
-    fitting_importers,
+    exporters,
+    importers,
     lifetime,
     missing,
-    nearest,
 )
 from envdoctor.matrix import Matrix
 from envdoctor.nametables import Exports, ModuleRow, NamedRelease, UseRow, Uses
@@ -129,7 +129,7 @@ def test_nothing_is_said_of_a_package_without_a_table(matrix: Matrix) -> None:
     assert defined(matrix, "transformers", "5.0", "transformers", "x") == "undecided"
     assert missing(matrix, "verl", "1.0", "vllm", "0.12") is None
     assert missing(matrix, "trl", "1.0", "transformers", "5.0") is None
-    assert fitting_exporters(matrix, "verl", "1.0", "vllm") == fitting_importers(matrix, "verl", "vllm", "0.12") == []
+    assert fitting(exporters(matrix, "verl", "1.0", "vllm")) == fitting(importers(matrix, "verl", "vllm", "0.12")) == []
 
 
 def test_a_lifetime_says_since_when_a_name_is_gone_and_when_it_comes(matrix: Matrix) -> None:
@@ -196,16 +196,29 @@ def test_a_module_that_is_not_there_is_guarded_by_what_catches_that(tmp_path: Pa
     assert [(one.use.name, one.place) for one in joint.lacks] == [(GONE, "module"), ("Worker", "guarded")]
 
 
+def fitting(candidates: Candidates) -> list[str]:
+    return [one for at, one in enumerate(candidates.versions) if candidates.fits(at)]
+
+
 def test_what_fits_lacks_no_name_of_module_level(matrix: Matrix) -> None:
-    assert fitting_exporters(matrix, "trl", "1.0", "vllm") == ["0.9", "0.10", "0.11"]
-    assert fitting_importers(matrix, "trl", "vllm", "0.12") == ["2.0"]
-    assert fitting_exporters(matrix, "trl", "9", "vllm") == fitting_importers(matrix, "trl", "vllm", "9") == []
+    assert fitting(exporters(matrix, "trl", "1.0", "vllm")) == ["0.9", "0.10", "0.11"]
+    assert fitting(importers(matrix, "trl", "vllm", "0.12")) == ["2.0"]
+    assert fitting(exporters(matrix, "trl", "9", "vllm")) == fitting(importers(matrix, "trl", "vllm", "9")) == []
 
 
 def test_the_nearest_releases_are_the_last_before_and_the_first_behind() -> None:
-    assert nearest(["0.9", "0.10", "0.13"], "0.12") == ("0.10", "0.13")
-    assert nearest(["0.12"], "0.12") == (None, None)
-    assert nearest([], "0.12") == (None, None)
+    asked: list[int] = []
+
+    def fits(at: int) -> bool:
+        asked.append(at)
+        return at != 1
+
+    found = Candidates(("0.8", "0.9", "0.10", "0.11", "0.12", "0.13", "0.14"), fits)
+    assert found.nearest("0.12", lambda one: one != "0.11") == ("0.10", "0.13")
+    assert asked == [2, 5], "a release is judged only where it may be the nearest, and after what costs less"
+    assert found.nearest("0.10", lambda one: one != "0.13") == ("0.8", "0.11")
+    assert found.nearest("0.8", lambda one: one == "0.8") == (None, None)
+    assert Candidates().nearest("0.12", lambda _: True) == (None, None)
 
 
 def test_tables_are_read_only_when_they_are_asked_for(matrix: Matrix, monkeypatch: pytest.MonkeyPatch) -> None:

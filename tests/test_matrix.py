@@ -82,6 +82,14 @@ def test_a_when_that_is_certainly_not_met_settles_it_whatever_the_order() -> Non
     assert decide(both, having(vllm="0.12.0", torch="?", numpy="2.0.0")).kind is DecisionKind.NOT_APPLICABLE
 
 
+def test_a_package_that_goes_round_a_claim_takes_it_away_where_it_is_installed() -> None:
+    (claim,) = [one for one in MATRIX.claims("trl", "runtime") if one.id == "transformers-get-batch-samples"]
+    versions = {"trl": "0.9.6", "transformers": "4.51.3"}
+    assert decide(claim, having(**versions, llamafactory=None)).kind is DecisionKind.BROKEN
+    assert decide(claim, having(**versions, llamafactory="0.9.3")).kind is DecisionKind.NOT_APPLICABLE
+    assert decide(claim, having(**versions, llamafactory="?")).kind is DecisionKind.BROKEN
+
+
 def test_of_several_ranges_a_broken_one_decides_over_an_unknown_one_and_an_absent_package_breaks_none() -> None:
     pins = claim({"vllm": "==0.6.6"}, {"torch": "==2.5.1", "torchvision": "==0.20.1", "xformers": "==0.0.28.post3"})
     assert decide(pins, having(vllm="0.6.6", torch="2.6.0", torchvision="?")).kind is DecisionKind.BROKEN
@@ -309,3 +317,27 @@ def test_the_tables_of_names_stay_small_and_a_check_reads_none_of_them() -> None
     matrix.torch_releases()
     matrix.vllm_releases()
     assert not any("/names/" in one for one in matrix.consulted)
+
+
+@pytest.mark.parametrize("package", ["transformers", "trl"])
+def test_older_releases_than_those_of_the_names_are_known_by_a_sample_of_wheels(package: str) -> None:
+    before, now = MATRIX.exports_before(package), MATRIX.exports(package)
+    assert before is not None
+    assert now is not None
+    assert max(before.places) < min(now.places)
+    assert all(one.file.startswith(f"{package}-{one.version}-") and len(one.sha256 or "") == 64 for one in before.releases)
+    assert before.has_module(package, 0)
+
+
+def test_of_most_packages_there_is_no_sample_of_older_releases() -> None:
+    assert MATRIX.exports_before("numpy") is None
+
+
+@pytest.mark.parametrize("package", ["transformers", "trl"])
+def test_what_classes_have_and_take_is_known_of_every_release_whose_names_are(package: str) -> None:
+    names, members = MATRIX.exports(package), MATRIX.members(package)
+    assert names is not None
+    assert members is not None
+    assert set(members.places) >= set(names.places)
+    assert all(one.file.startswith(f"{package}-{one.version}-") and len(one.sha256 or "") == 64 for one in members.releases)
+    assert sum(path.stat().st_size for path in (Path(DATA) / "tables" / "members").iterdir()) < 1_000_000

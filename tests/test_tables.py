@@ -22,8 +22,11 @@ CUDA = {row.cuda for row in MATRIX.cuda_releases()}
 TABLES: dict[str, tuple[Sourced, ...]] = {
     "cuda_releases": MATRIX.cuda_releases(),
     "gpu_products": MATRIX.gpu_products(),
+    "gpu_names": MATRIX.gpu_names(),
+    "nvcc_architectures": MATRIX.nvcc_architectures(),
     "driver_branches": MATRIX.driver_branches(),
     "forward_compatibility": MATRIX.forward_compatibility(),
+    "torch_before_2": MATRIX.old_torch_releases(),
     "nccl": MATRIX.nccl_facts(),
     "cuda_images": MATRIX.cuda_images(),
     "image_sizes": MATRIX.image_sizes(),
@@ -33,8 +36,11 @@ TABLES: dict[str, tuple[Sourced, ...]] = {
 KEYS: dict[str, list[str]] = {
     "cuda_releases": [row.cuda for row in MATRIX.cuda_releases()],
     "gpu_products": [row.key for row in MATRIX.gpu_products()],
+    "gpu_names": [row.words for row in MATRIX.gpu_names()],
+    "nvcc_architectures": [row.compute_capability for row in MATRIX.nvcc_architectures()],
     "driver_branches": [row.branch for row in MATRIX.driver_branches()],
     "forward_compatibility": [row.package for row in MATRIX.forward_compatibility()],
+    "torch_before_2": [row.torch for row in MATRIX.old_torch_releases()],
     "nccl": [f"{row.nccl} {row.says}" for row in MATRIX.nccl_facts()],
     "cuda_images": [row.image for row in MATRIX.cuda_images()],
     "image_sizes": [row.image for row in MATRIX.image_sizes()],
@@ -146,7 +152,10 @@ def test_a_newer_cuda_never_comes_with_an_older_driver_and_the_floor_belongs_to_
     assert full == sorted(full)
     floors: dict[int, set[str]] = {}
     for row in MATRIX.cuda_releases():
-        floors.setdefault(Version(row.cuda).major, set()).add(row.floor_driver)
+        if Version(row.cuda).major < 11:
+            assert row.floor_driver == row.full_driver, "minor-version compatibility began with CUDA 11"
+        else:
+            floors.setdefault(Version(row.cuda).major, set()).add(row.floor_driver)
     assert floors == {11: {"450.80.02"}, 12: {"525.60.13"}, 13: {"580.65.06"}}
 
 

