@@ -29,9 +29,9 @@ from envdoctor.facts import (
     need,
 )
 from envdoctor.loaded import Live
-from envdoctor.suppose_env import with_variable
+from envdoctor.suppose_env import not_seen, with_variable
 from envdoctor.suppose_link import with_package as with_linkage
-from envdoctor.views import driver_version, inside, normalized, parsed
+from envdoctor.views import by_the_data, driver_version, inside, normalized, parsed
 from envdoctor.wording import nearest
 
 if TYPE_CHECKING:
@@ -133,6 +133,7 @@ def supposing(facts: Facts, changes: Mapping[str, str], matrix: Matrix, says: st
             facts = _python(facts, value, via)
         else:
             facts = _package(facts, normalized(name), kept, via, matrix)
+    facts = not_seen(facts, changes)
     return _not_run(facts, says) if changes else facts
 
 
@@ -322,6 +323,7 @@ def _distribution(facts: Facts, name: str, version: str, via: str, matrix: Matri
         requires=tuple(f"{package}{spec}" for package, spec in known_pins(name, version, matrix).items() if package in present),
         wheel_tags=(),
         direct_url=None,
+        requires_from=by_the_data(name, version),
     )
 
 
@@ -358,8 +360,8 @@ def _torch_build(facts: Facts, version: str | None, via: str, matrix: Matrix) ->
         cuda: str | None = f"{local[2:-1]}.{local[-1]}"
     elif local == "cpu":
         cuda = None
-    elif row is not None:
-        cuda = row.cuda
+    elif not local and (plain := _cuda_of_plain(public, row, matrix)) is not None:
+        cuda = plain
     else:
         return Unknown(f"how torch {version} was built is not in the data")
     same = row is not None and cuda == row.cuda
@@ -376,6 +378,11 @@ def _torch_build(facts: Facts, version: str | None, via: str, matrix: Matrix) ->
         ),
         row.source if row is not None and same else via,
     )
+
+
+def _cuda_of_plain(version: str, row: TorchRelease | None, matrix: Matrix) -> str | None:
+    """The CUDA of the wheel that the index has under a version without a build: None where the data does not know it."""
+    return row.cuda if row is not None else next((old.cuda for old in matrix.old_torch_releases() if old.torch == version), None)
 
 
 def _vllm_build(version: str | None, via: str, matrix: Matrix) -> Known[VllmBuild | None] | Unknown:

@@ -1,4 +1,4 @@
-"""Facts as they would be with another environment: which libraries and packages a variable lets in. Pure."""
+"""Facts as they would be with another environment: what variables let in, what a report says no longer. Pure."""
 
 from __future__ import annotations
 
@@ -7,16 +7,33 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from envdoctor.facts import Facts, Known, LibCuda, Library
+from envdoctor.facts import Facts, Interpreter, Known, LibCuda, Library
 from envdoctor.suppose_link import without_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from envdoctor.facts import Leaf
 
 Found = TypeVar("Found", Library, LibCuda)
 LOADER = {"LD_LIBRARY_PATH", "LD_PRELOAD"}
+
+
+def told_besides(facts: Facts, *, python: bool, packages: bool) -> Facts:
+    """A report's facts, ready to take what its author told elsewhere: of Python, or of packages, where the text says nothing.
+
+    Of an environment that could not be read this is not done: there it is known to somebody, and looking again tells it.
+    """
+    if facts.report is None:
+        return facts
+    if python and not isinstance(facts.python, Known):
+        facts = msgspec.structs.replace(
+            facts, python=Known(Interpreter.named("", "of the report", facts.python, facts.python), "supposed")
+        )
+    if packages and not isinstance(facts.packages.distributions, Known):
+        known = msgspec.structs.replace(facts.packages, distributions=Known((), "supposed"))
+        facts = msgspec.structs.replace(facts, packages=known)
+    return facts
 
 
 def with_variable(facts: Facts, name: str, value: str | None, via: str) -> Facts:
@@ -109,3 +126,16 @@ def _less(paths: tuple[str, ...], folders: Collection[str]) -> tuple[str, ...]:
 
 def _less_leaf(leaf: Leaf[tuple[str, ...]], folders: Collection[str]) -> Leaf[tuple[str, ...]]:
     return Known(_less(leaf.value, folders), leaf.via) if isinstance(leaf, Known) else leaf
+
+
+SEEN_WITH = frozenset({"driver", "gpu", "torch"})
+"""What torch's own word of the GPU, in a pasted report, was said of."""
+
+
+def not_seen(facts: Facts, changes: Iterable[str]) -> Facts:
+    """A report without what torch said of the GPU there, where one of these is supposed to be another."""
+    report = facts.report
+    if report is None or report.asked_for_gpu is None or SEEN_WITH.isdisjoint(changes):
+        return facts
+    told = msgspec.structs.replace(report, asked_for_gpu=None)
+    return msgspec.structs.replace(facts, pasted=msgspec.structs.replace(facts.pasted, value=told))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from envdoctor import facts as f
-from envdoctor.facts import Facts, Known, need
+from envdoctor.examine import Wishes, examine
+from envdoctor.facts import Facts, Known, Unknown, need
+from envdoctor.sources import pasted
 from envdoctor.suppose import parse, supposing
 from envdoctor.views import distributions
 from tests.factory import MATRIX, SITE, dist, edit, healthy
@@ -64,3 +66,21 @@ def test_unsetting_pythonpath_takes_its_folders_away() -> None:
 def test_any_other_variable_is_set_as_it_is_written() -> None:
     words = parse(("env:CUDA_HOME=/usr/local/cuda-12.4",))
     assert need(supposing(healthy(), words, MATRIX).environ) == {"CUDA_HOME": "/usr/local/cuda-12.4"}
+
+
+def test_what_a_reporter_told_elsewhere_is_known_and_what_nobody_told_is_not() -> None:
+    empty = pasted.facts_of(b"it does not work", "x", MATRIX)
+    judged, _ = examine(empty, MATRIX, Wishes(suppose={"python": "3.12", "torch": "2.7.0"}), 0.0)
+    assert need(judged.python).version == "3.12"
+    assert isinstance(need(judged.python).site_dirs, Unknown)
+    assert list(distributions(judged)) == ["torch"]
+    only_driver, _ = examine(empty, MATRIX, Wishes(suppose={"driver": "550.54.15"}), 0.0)
+    assert isinstance(only_driver.python, Unknown)
+    assert isinstance(only_driver.packages.distributions, Unknown)
+
+
+def test_of_an_environment_that_could_not_be_read_nothing_is_made_up() -> None:
+    unread = edit(healthy(), python=Unknown("it does not start"), packages__distributions=Unknown("unreadable"))
+    judged, _ = examine(unread, MATRIX, Wishes(suppose={"python": "3.12", "torch": "2.7.0"}), 0.0)
+    assert isinstance(judged.python, Unknown)
+    assert isinstance(judged.packages.distributions, Unknown)

@@ -63,7 +63,10 @@ REGISTRY = (
     "ed705_all_reduce",
     "ed706_import_fails",
     "ed707_wrong_prediction",
+    "ed801_reported_error",
 )
+OF_REPORTS = "ED8"
+"""How the codes of rules begin that judge only what was pasted."""
 OF_WHAT_RAN = "ED7"
 """The rules of facts that only running something gives (check --deep): without them there is nothing for these to judge."""
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from envdoctor.matrix import Matrix
 
 CODE = "ED101"
-CAUSE = "no-driver"
+CAUSE = "no-gpu-host"
 JOINT = Joint.DRIVER
 QUESTION = "Is there an NVIDIA driver for the NVIDIA GPU?"
 EXPLAINED_BY = ("ED502",)

@@ -29,7 +29,7 @@ from packaging.version import Version
 from envdoctor.claims import bounds
 from envdoctor.facts import Known, NotObserved, need
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source, seen
-from envdoctor.views import driver_version, installed, parsed, readable, torch_cuda, version_of
+from envdoctor.views import cuda_started, driver_version, in_report, installed, parsed, readable, torch_cuda, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,8 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:
     if release is None:
         raise NotObserved(f"the driver that CUDA {cuda} needs is not in the data")
     loaded = readable("the driver's version", version)
-    if loaded >= Version(release.floor_driver) or covered_by_compat(facts, release):
+    reaches = covered_by_compat(facts, release) or cuda_started(facts) or said_to_reach(facts, release)
+    if loaded >= Version(release.floor_driver) or reaches:
         return
     major = cuda.split(".")[0]
     yield Finding(
@@ -126,6 +127,16 @@ def floor_release(matrix: Matrix, cuda: str) -> CudaRelease | None:
     exact = [row for row in rows if row.cuda == cuda]
     major = [row for row in rows if row.cuda.split(".")[0] == cuda.split(".", maxsplit=1)[0]]
     return next(iter(exact or major), None)
+
+
+def said_to_reach(facts: Facts, release: CudaRelease) -> bool:
+    """Whether a report names the CUDA that the libcuda in force supports, and it is of that major.
+
+    In a container nvidia-smi names that of cuda-compat; and of Windows' drivers, which WSL has, the floors are others.
+    """
+    api = facts.driver.cuda_api
+    reached = parsed(api.value or "") if in_report(facts) and isinstance(api, Known) else None
+    return reached is not None and reached.major >= Version(release.cuda).major
 
 
 def covered_by_compat(facts: Facts, release: CudaRelease) -> bool:

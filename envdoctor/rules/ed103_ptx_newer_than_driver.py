@@ -30,7 +30,7 @@ from packaging.version import Version
 from envdoctor.architectures import Reach, capability, coverage
 from envdoctor.facts import Known, NotObserved, need
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source, seen
-from envdoctor.views import driver_version, installed, metadata_path, readable, torch_cuda, version_of
+from envdoctor.views import driver_version, in_report, installed, metadata_path, readable, torch_cuda, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +80,9 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
     vllm = version_of(facts, "vllm")
     if vllm is not None and vllm >= FA2_WITHOUT_SASS and new:
         what = f"vLLM's FlashAttention 2 has only PTX for compute capability {need(new[0].compute_capability)}"
-        yield finding(skew, Severity.WARNING, "vllm", what, (*package(facts, "vllm"), *card(new[0])), VLLM_SOURCE)
+        # where it is loaded is another matter: a report of something else must not be answered with what might be
+        grave = Severity.INFO if in_report(facts) else Severity.WARNING
+        yield finding(skew, grave, "vllm", what, (*package(facts, "vllm"), *card(new[0])), VLLM_SOURCE)
     elif installed(facts, "flashinfer-python") is not None:
         what = "flashinfer compiles kernels at run time"
         yield finding(skew, Severity.INFO, "flashinfer-python", what, package(facts, "flashinfer-python"), FLASHINFER_SOURCE)

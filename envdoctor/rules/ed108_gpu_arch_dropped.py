@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from envdoctor.matrix import Matrix
 
 CODE = "ED108"
-CAUSE = "gpu-arch-dropped"
+CAUSE = "arch-not-in-torch-build"
 JOINT = Joint.TORCH
 QUESTION = "Does this torch still support the GPU?"
 EXPLAINED_BY = ()

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from envdoctor.matrix import Matrix
 
 CODE = "ED109"
-CAUSE = "kernels-not-for-gpu"
+CAUSE = "gpu-arch-unsupported-by-kernel"
+OF_TORCH = "arch-not-in-torch-build"
 JOINT = Joint.ENGINE
 QUESTION = "Do the compiled kernels of every package run on this GPU?"
 EXPLAINED_BY = ("ED107", "ED108")
@@ -112,7 +113,7 @@ def missing(facts: Facts, matrix: Matrix, gpu: tuple[int, int], used: list[Kerne
         title=f"{what} run on {card} (sm_{gpu[0]}{gpu[1]}){'' if runs else ', and no PTX'}{also}",
         severity=Severity.WARNING if others and grave is Severity.ERROR else grave,
         layer=Layer.LINKED,
-        cause=CAUSE,
+        cause=OF_TORCH if first.package == "torch" else CAUSE,
         subjects=(*(one.package for one in used), "__gpu"),
         why=f"{WHY} Install a release built for this GPU, or build it here with TORCH_CUDA_ARCH_LIST={gpu[0]}.{gpu[1]}.{others}",
         evidence=(

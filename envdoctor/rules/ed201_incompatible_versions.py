@@ -29,11 +29,12 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from envdoctor.blame import blamed, ends
+from envdoctor.causes import of_pairs
 from envdoctor.claims import admits, specifier
 from envdoctor.findings import Doubt, Evidence, Finding, Joint, Layer, Severity
 from envdoctor.pins import combined, contradiction, installs, metadata_source, said, wish
 from envdoctor.requirements import in_stack, requirements
-from envdoctor.views import distributions, metadata_path, normalized, parsed
+from envdoctor.views import distributions, metadata_path, normalized, parsed, requirements_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -116,7 +117,7 @@ def finding(facts: Facts, matrix: Matrix, one: Distribution, edges: tuple[Edge, 
         subjects=(name, *others),
         why=WHY.get(cause, COMPILED_WHY if "torch" in (name, *others) else OTHER_WHY),
         evidence=(
-            *(Evidence(f"{said(edge.requirer)} requires", wish(edge), metadata_path(edge.requirer)) for edge in stated),
+            *(Evidence(f"{said(edge.requirer)} requires", wish(edge), requirements_path(edge.requirer)) for edge in stated),
             *(Evidence(f"installed {other}", present[other].version, metadata_path(present[other])) for other in judged),
         ),
         sources=(metadata_source(facts, (said(edge.requirer) for edge in stated)),),
@@ -126,11 +127,9 @@ def finding(facts: Facts, matrix: Matrix, one: Distribution, edges: tuple[Edge, 
 
 def cause_of(name: str, edges: tuple[Edge, ...], present: Mapping[str, Distribution]) -> str:
     """The slug: which pair of packages does not fit."""
-    if ("vllm", "torch") in map(ends, edges):
-        return "torch-vllm-pin-mismatch"
-    for edge in edges:
-        if edge.name == "transformers":
-            return f"transformers-{direction(edge, present['transformers'])}"
+    cause = of_pairs({ends(edge): direction(edge, present[edge.name]) for edge in edges})
+    if cause is not None:
+        return cause
     names = {name, *(other for edge in edges for other in ends(edge))}
     for companion in ("torchvision", "xformers"):
         if name == companion or (name == "torch" and companion in names):

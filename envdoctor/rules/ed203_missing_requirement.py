@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity
 from envdoctor.pins import combined, metadata_source, said, satisfiable, wish
 from envdoctor.requirements import in_stack, requirements
-from envdoctor.views import distributions, metadata_path, normalized
+from envdoctor.views import distributions, normalized, requirements_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,9 @@ def finding(facts: Facts, missing: dict[str, list[Edge]]) -> Finding:
         ranges = [edge.specifier for edge in missing[name]]
         if satisfiable(ranges):
             install[name] = combined(ranges)
-    evidence = [Evidence(f"{said(edge.requirer)} requires", wish(edge), metadata_path(edge.requirer)) for edge in edges[:SHOWN]]
+    evidence = [
+        Evidence(f"{said(edge.requirer)} requires", wish(edge), requirements_path(edge.requirer)) for edge in edges[:SHOWN]
+    ]
     if len(edges) > SHOWN:
         evidence.append(Evidence("further requirements of absent packages", str(len(edges) - SHOWN), "METADATA of the requirers"))
     return Finding(

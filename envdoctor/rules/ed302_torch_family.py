@@ -28,7 +28,7 @@ from envdoctor.claims import DecisionKind, decide
 from envdoctor.facts import Known, Unknown
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
 from envdoctor.pins import fitting, said
-from envdoctor.views import installed, metadata_path, normalized, parsed, version_leaf
+from envdoctor.views import built_from_source, installed, metadata_path, normalized, parsed, version_leaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ EXPLAINED_BY = ("ED201", "ED301")
 
 FAMILY = {
     "torchvision": "torchvision-torch-mismatch",
-    "torchaudio": "torchaudio-torch-mismatch",
+    "torchaudio": "torchvision-torch-mismatch",
     "xformers": "xformers-torch-mismatch",
 }
 """Companion -> cause when it does not fit."""
@@ -68,6 +68,11 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:
         one = installed(facts, name)
         if one is None or torch is None:
             continue
+        if built_from_source(parsed(torch.version)):
+            yield Doubt(
+                QUESTION, f"{said(torch)} was built from source before its release: what belongs to it is not in the data"
+            )
+            return
         claim, doubt = broken_claim(facts, matrix, name)
         found = None if claim is None else of_other_release(facts, matrix, one, torch, claim)
         if found is None and build is not None and build.cuda is not None:

@@ -28,7 +28,7 @@ from envdoctor.claims import admits, specifier
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
 from envdoctor.pins import metadata_source, said, wish
 from envdoctor.requirements import requirements
-from envdoctor.views import distributions, installed, metadata_path, normalized, parsed
+from envdoctor.views import distributions, installed, metadata_path, normalized, parsed, requirements_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,10 +57,11 @@ SAME_FILE = Source("https://github.com/pytorch/pytorch/issues/186591", "2026-11-
 def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:  # noqa: ARG001 - every rule is asked alike
     """Compare torch's pins of nvidia-* wheels with what is installed, then look for a second NCCL."""
     torch = installed(facts, "torch")
-    if torch is None:
-        return
+    if torch is None and facts.report is None:
+        return  # a report shows a part of a list, so that torch is not in it says nothing
     present = distributions(facts)
-    pins = [edge for edge in requirements(facts).edges if edge.requirer is torch and edge.name.startswith("nvidia-")]
+    edges = requirements(facts).edges
+    pins = [edge for edge in edges if torch is not None and edge.requirer is torch and edge.name.startswith("nvidia-")]
     broken = []
     for edge in pins:
         one = present.get(edge.name)
@@ -69,7 +70,7 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding | Doubt]:  # noqa: A
             yield Doubt(QUESTION, f"the version of {one.name}, {one.version!r}, is not a PEP 440 version")
         elif version is not None and edge.specifier and not admits(edge.specifier, version):
             broken.append((edge, version))
-    if broken:
+    if torch is not None and broken:
         yield mismatch(facts, torch, broken)
     for library, file in SHARED.items():
         copies = [present[name] for name in sorted(present) if re.fullmatch(rf"nvidia-{library}-cu\d+", name)]
@@ -109,7 +110,7 @@ def mismatch(facts: Facts, torch: Distribution, broken: list[tuple[Edge, Version
         if error
         else "torch was not built or tested with these newer libraries; mostly they work.",
         evidence=(
-            *(Evidence(f"{said(torch)} requires", wish(edge), metadata_path(torch)) for edge, _ in broken),
+            *(Evidence(f"{said(torch)} requires", wish(edge), requirements_path(torch)) for edge, _ in broken),
             *(Evidence(f"installed {name}", present[name].version, metadata_path(present[name])) for name in names),
         ),
         sources=(metadata_source(facts, (said(torch),)),),
@@ -123,7 +124,7 @@ def mismatch(facts: Facts, torch: Distribution, broken: list[tuple[Edge, Version
     )
 
 
-def twice(facts: Facts, torch: Distribution, file: str, copies: list[Distribution], pinned: set[str]) -> Finding:
+def twice(facts: Facts, torch: Distribution | None, file: str, copies: list[Distribution], pinned: set[str]) -> Finding:
     """Wheels of one library for two CUDA majors, which write one file."""
     right = [one for one in copies if normalized(one.name) in pinned]
     wrong = [one for one in copies if one not in right]

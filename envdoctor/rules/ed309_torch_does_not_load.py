@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envdoctor.causes import MODULE, of_module
 from envdoctor.facts import need
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source
 from envdoctor.links import PYTHON, intruder, named, provider, subject_of, wanted, without
@@ -67,7 +68,7 @@ def finding(facts: Facts, problems: tuple[LinkProblem, ...]) -> Finding:
         title=f"{torch} cannot be imported: {wanted(first)} {lacking(facts, first, whom)}",
         severity=Severity.ERROR,
         layer=Layer.LINKED,
-        cause=CAUSE,
+        cause=cause_of(first, shadowed=one is not None),
         subjects=(
             "torch",
             *([whom] if whom else []),
@@ -85,6 +86,12 @@ def finding(facts: Facts, problems: tuple[LinkProblem, ...]) -> Finding:
         sources=(SOURCE,),
         changes=tuple(changes(facts, first, whom)),
     )
+
+
+def cause_of(problem: LinkProblem, *, shadowed: bool) -> str:
+    """The slug: by the symbol, version or library that is lacking."""
+    cause = of_module(problem.kind, problem.wants, "torch", shadowed=shadowed)
+    return CAUSE if cause == MODULE else cause
 
 
 def lacking(facts: Facts, problem: LinkProblem, whom: str) -> str:

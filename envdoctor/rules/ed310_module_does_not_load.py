@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envdoctor.causes import MODULE, of_module
 from envdoctor.facts import need
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
 from envdoctor.links import by_provider, intruder, lacks, named, packages, pins_on, shortened, subject_of, wanted, without
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from envdoctor.matrix import Matrix
 
 CODE = "ED310"
-CAUSE = "module-does-not-load"
+CAUSE = MODULE
 JOINT = Joint.ENGINE
 QUESTION = "Can every compiled module of the stack be loaded?"
 EXPLAINED_BY = ("ED308", "ED302", "ED201", "ED303", "ED301", "ED202", "ED501", "ED204", "ED208", "ED203", "ED304", "ED309")
@@ -89,7 +90,7 @@ def finding(facts: Facts, matrix: Matrix, whom: str, found: list[Lack]) -> Findi
         title=f"{count} cannot be loaded: {wanted(first)} {missing_from(facts, found[0])}",
         severity=Severity.ERROR if any(grave(one) for one in found) else Severity.WARNING,
         layer=Layer.LINKED,
-        cause=CAUSE,
+        cause=of_module(first.kind, first.wants, names[0], shadowed=found_first is not None),
         subjects=(*names, *subject),
         why=f"{'; '.join(symptoms(found))}.",
         evidence=(

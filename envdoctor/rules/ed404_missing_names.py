@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envdoctor.causes import of_pairs
 from envdoctor.facts import Known, Unknown
 from envdoctor.findings import Change, Doubt, Evidence, Finding, Joint, Kind, Layer, Severity, Source
 from envdoctor.lifetimes import LEAVES, lifetime
@@ -80,13 +81,22 @@ def finding(facts: Facts, matrix: Matrix, pair: tuple[Distribution, Distribution
         title=f"{said(ours)} takes {spoken(first)}, which {said(theirs)} does not have{more}",
         severity=severity(first),
         layer=Layer.LINKED,
-        cause=CAUSE,
+        cause=cause_of(matrix, first, theirs),
         subjects=(first.exporter, first.importer),
         why=why(first, ours, theirs),
         evidence=tuple(Evidence(where(one), spoken(one), since(matrix, one, theirs.version)) for one in uses[:SHOWN]),
         sources=(SOURCE,),
         changes=tuple(changes(facts, matrix, pair, first)),
     )
+
+
+def cause_of(matrix: Matrix, use: NameUse, theirs: Distribution) -> str:
+    """The slug: by the pair, and by whether the name is gone or has yet to come."""
+    life = lifetime(matrix, in_data(use.exporter), theirs.version, use.module, use.name) if parsed(theirs.version) else None
+    side = "too-old" if life is not None and life.gone is None and life.again is not None else "too-new"
+    if use.exporter == "numpy" and side == "too-new":
+        return "numpy2-abi"
+    return of_pairs({(use.importer, use.exporter): side}) or CAUSE
 
 
 def severity(use: NameUse) -> Severity:

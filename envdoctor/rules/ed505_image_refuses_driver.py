@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from envdoctor.matrix import Matrix
 
 CODE = "ED505"
-CAUSE = "image-refuses-driver"
+CAUSE = "container-driver-requirement"
 JOINT = Joint.MACHINE
 QUESTION = "Would the container toolkit start this image on this driver?"
 EXPLAINED_BY = ("ED102",)

@@ -60,7 +60,8 @@ def start(path: str, wanted: Mapping[str, str] = NOTHING_MORE) -> Running:
     """Start the probe for an interpreter or an environment's folder; ``wanted`` are further words of its request.
 
     Raises:
-        UserError: there is no interpreter, or it cannot be started and there is no environment folder to read without it.
+        UserError: there is no interpreter, the file is no program, or it cannot be started and there is no environment folder to
+            read without it.
     """
     interpreter = find_interpreter(path)
     ask = request(wanted)
@@ -69,6 +70,9 @@ def start(path: str, wanted: Mapping[str, str] = NOTHING_MORE) -> Running:
         try:
             return launch(interpreter, ask, None)
         except OSError as error:
+            if error.errno == errno.ENOEXEC and interpreter == path:
+                # a text on a disk of Windows, where every file may be executed
+                raise UserError(f"{path} is not a program: {error.strerror}", instead(path)) from error
             broken = f"{interpreter} cannot be started: {error.strerror}"
     environment = environment_folder(path)
     if environment is None:
@@ -206,10 +210,23 @@ def find_interpreter(path: str) -> str:
             else "Give the environment's folder (the one with pyvenv.cfg or conda-meta in it) or an interpreter.",
         )
     if os.path.exists(path) and not os.access(path, os.X_OK):
-        kind = "lock" if path.endswith((".txt", ".toml")) else "saved"
-        hint = f"For a {'list of versions or a lock' if kind == 'lock' else 'probe document'} write {kind}:{path}"
-        raise UserError(f"{path} is not a program: it may not be executed", hint)
+        raise UserError(f"{path} is not a program: it may not be executed", instead(path))
     return path
+
+
+def instead(path: str) -> str:
+    """What to write for a file that is no program: the likeliest first, by its ending."""
+    try:
+        near = os.path.relpath(path)
+        path = path if near.startswith("..") else near
+    except OSError:
+        pass  # the working folder is gone
+    report = f"a text that somebody pasted, or a log, write report:{path}"
+    lock = f"a list of versions or a lock write lock:{path}"
+    saved = f"a record (what `envdoctor facts` wrote) write saved:{path}"
+    ending = os.path.splitext(path)[1].lower()
+    likely = {".toml": (lock, report), ".json": (saved, report), ".txt": (report, lock)}.get(ending, (report, saved))
+    return f"For {likely[0]}; for {likely[1]}"
 
 
 def dead_interpreter(interpreter: str) -> str | None:

@@ -17,6 +17,7 @@ from envdoctor.locks import files
 from envdoctor.locks.document import Listed
 from envdoctor.sources.plan import nothing
 from envdoctor.suppose import known_pins, known_pythons, supposing
+from envdoctor.views import by_the_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,6 +43,11 @@ def read(spec: str) -> Lock | Listed:
     if spec.endswith(".txt") and not os.path.lexists(os.path.expanduser(f"{spec.removesuffix('.txt')}.toml")):
         return files.read_requirements(spec)
     return files.read(spec)
+
+
+def requirements_of(sought: Lock | Listed, spec: str) -> str:
+    """Path of the requirements file of what ``lock:SPEC`` names. Raises UserError: it has gone."""
+    return sought.path if isinstance(sought, Listed) else f"{os.path.splitext(files.locate(spec))[0]}.txt"
 
 
 def facts_of(spec: str, matrix: Matrix, shown: str | None = None) -> Facts:
@@ -127,6 +133,7 @@ def _distributions(releases: Mapping[str, tuple[str, str]], matrix: Matrix, via:
             requires=tuple(f"{package}{spec}" for package, spec in pins.items() if package in releases or "+" not in version),
             wheel_tags=_tags(file),
             direct_url=None,
+            requires_from=by_the_data(name, version),
         )
 
 

@@ -71,23 +71,7 @@ def nothing(python: str | None, read: str, unknown: Unknown, via: str = "the pla
         unknown: why nothing else is known.
         via: who says that it is empty.
     """
-    interpreter = Interpreter(
-        executable="python3",
-        version=python or "",
-        implementation="CPython",
-        abi="",
-        free_threaded=False,
-        bits=64,
-        kind="venv",
-        prefix="",
-        base_prefix="",
-        externally_managed=False,
-        include_system_site=False,
-        site_dirs=Known((), via),
-        user_site=Known(None, via),
-        pythonpath=(),
-        sys_path=Known((), via),
-    )
+    interpreter = Interpreter.named(python or "", "venv", Known((), via), Known(None, via))
     return Facts(
         schema_version=SCHEMA_VERSION,
         probe_version="none",

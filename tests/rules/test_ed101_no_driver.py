@@ -35,7 +35,7 @@ def test_a_loaded_driver_is_healthy() -> None:
 def test_a_gpu_without_driver_is_an_error_that_names_what_holds_it(driver: str | None, words: str) -> None:
     outcome, (finding,), _ = judged(RULE, gpu_bound_to(driver))
     assert outcome is Outcome.FAIL
-    assert finding.cause == "no-driver"
+    assert finding.cause == "no-gpu-host"
     assert finding.title == "1 NVIDIA GPU on the PCI bus, but no NVIDIA driver is loaded"
     assert finding.evidence[0].value == f"0x2330 at 0000:04:00.0, {words}"
     assert finding.changes[0].argv[0] == ("sudo", "ubuntu-drivers", "install", "--gpgpu")

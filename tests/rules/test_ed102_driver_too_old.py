@@ -3,7 +3,8 @@
 from envdoctor import facts as f
 from envdoctor.facts import Known
 from envdoctor.findings import Outcome, Severity
-from tests.factory import blind, dist, drop, edit, healthy, judged, put, with_driver, with_torch, without_driver
+from envdoctor.sources.pasted import facts_of
+from tests.factory import MATRIX, blind, dist, drop, edit, healthy, judged, put, with_driver, with_torch, without_driver
 
 RULE = "ed102_driver_too_old"
 
@@ -61,3 +62,14 @@ def test_a_driver_version_that_is_none_cannot_be_compared() -> None:
     outcome, _, (doubt,) = judged(RULE, with_driver(healthy(), "N/A", "ERR!"))
     assert outcome is Outcome.UNKNOWN
     assert doubt.why == "the driver's version, 'N/A', is not a version"
+
+
+def test_in_a_report_the_cuda_that_the_driver_names_decides() -> None:
+    head = "| NVIDIA-SMI 535.129.03   Driver Version: 535.129.03   CUDA Version: {} |\nPyTorch version: 2.11.0+cu130\n"
+    assert judged(RULE, facts_of(head.format("13.0").encode(), "a test", MATRIX))[0] is Outcome.PASS, "cuda-compat in a container"
+    assert judged(RULE, facts_of(head.format("12.2").encode(), "a test", MATRIX))[0] is Outcome.FAIL
+
+
+def test_in_a_report_torch_for_cuda_12_4_is_healthy_on_driver_535() -> None:
+    text = b"PyTorch version: 2.5.1+cu124\nCUDA used to build PyTorch: 12.4\nNvidia driver version: 535.183.01\n"
+    assert judged(RULE, facts_of(text, "a test", MATRIX))[0] is Outcome.PASS

@@ -4,7 +4,8 @@ import pytest
 
 from envdoctor.facts import Facts, Known
 from envdoctor.findings import Outcome, Severity
-from tests.factory import blind, dist, drop, edit, gpu, healthy, judged, put, with_driver, with_torch
+from envdoctor.sources.pasted import facts_of
+from tests.factory import MATRIX, blind, dist, drop, edit, gpu, healthy, judged, put, with_driver, with_torch
 
 RULE = "ed103_ptx_newer_than_driver"
 OLD = ("535.161.08", "12.2")
@@ -86,3 +87,9 @@ def test_a_driver_version_that_is_none_cannot_be_compared() -> None:
     outcome, _, (doubt,) = judged(RULE, with_driver(healthy(), "N/A", "ERR!"))
     assert outcome is Outcome.UNKNOWN
     assert doubt.why == "the driver's version, 'N/A', is not a version"
+
+
+def test_in_a_report_ptx_that_may_never_be_loaded_is_told_in_passing() -> None:
+    text = b"PyTorch version: 2.8.0+cu128\nvLLM Version: 0.11.0\nGPU 0: NVIDIA H100 80GB HBM3\nNvidia driver version: 550.54.15\n"
+    (finding,) = judged(RULE, facts_of(text, "a test", MATRIX))[1]
+    assert finding.severity is Severity.INFO

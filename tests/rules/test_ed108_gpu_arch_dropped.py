@@ -25,7 +25,7 @@ def test_a_v100_on_the_cuda_13_build_is_an_error_cured_by_the_newest_release_tha
     outcome, (finding,), _ = judged(RULE, cards(V100))
     assert outcome is Outcome.FAIL
     assert finding.severity is Severity.ERROR
-    assert finding.cause == "gpu-arch-dropped"
+    assert finding.cause == "arch-not-in-torch-build"
     assert finding.title == "torch 2.11.0+cu130 has no code for Tesla V100-SXM2-32GB (compute capability 7.0)"
     assert finding.changes[0].install == {"torch": "==2.10.0"}
 

@@ -2,7 +2,8 @@
 
 from envdoctor.facts import Known
 from envdoctor.findings import Kind, Outcome, Severity
-from tests.factory import SITE, blind, dist, drop, edit, healthy, judged, put
+from envdoctor.sources.pasted import facts_of
+from tests.factory import MATRIX, SITE, blind, dist, drop, edit, healthy, judged, put
 
 RULE = "ed206_pynvml_shadow"
 
@@ -50,3 +51,8 @@ def test_unknown_owners_or_a_version_that_is_none_cannot_be_told() -> None:
 def test_a_version_that_nobody_can_ask_for_is_not_put_into_the_install() -> None:
     (finding,) = judged(RULE, put(healthy(), dist("pynvml", "11.5.3"), dist("nvidia-ml-py", "nightly")))[1]
     assert finding.changes[0].install == {"nvidia-ml-py": ""}
+
+
+def test_in_a_report_only_the_error_makes_it_a_fault() -> None:
+    (finding,) = judged(RULE, facts_of(b"pynvml==11.5.0\nnvidia-ml-py==12.560.30\nvllm==0.6.3\n", "a test", MATRIX))[1]
+    assert finding.severity is Severity.INFO

@@ -3,7 +3,8 @@
 from envdoctor import facts as f
 from envdoctor.facts import Facts, Known
 from envdoctor.findings import Outcome, Severity
-from tests.factory import blind, dist, drop, edit, healthy, judged, put, with_torch, without_driver
+from envdoctor.sources.pasted import facts_of
+from tests.factory import MATRIX, blind, dist, drop, edit, healthy, judged, put, with_torch, without_driver
 
 RULE = "ed301_torch_cpu_build"
 
@@ -53,3 +54,24 @@ def test_a_rocm_build_is_not_a_cpu_build() -> None:
 def test_an_unknown_build_or_unknown_packages_cannot_be_told() -> None:
     assert judged(RULE, blind(healthy(), "builds__torch"))[0] is Outcome.UNKNOWN
     assert judged(RULE, blind(laptop("vllm"), "packages__distributions"))[0] is Outcome.UNKNOWN
+
+
+def report(text: str) -> Facts:
+    return facts_of(text.encode(), "a test", MATRIX)
+
+
+def test_other_accelerators_and_macos_use_this_build_on_purpose() -> None:
+    assert judged(RULE, put(laptop("vllm"), dist("torch-npu", "2.13.0")))[0] is Outcome.PASS
+    assert judged(RULE, edit(laptop("vllm"), host__os_name=Known("macOS 15.1 (arm64)", "the report")))[0] is Outcome.PASS
+    assert judged(RULE, put(laptop(), dist("vllm", "0.9.0+cpu")))[0] is Outcome.PASS
+
+
+def test_a_report_of_a_cpu_stack_in_which_nothing_failed_cannot_tell() -> None:
+    stack = "PyTorch version: 2.7.0+cpu\nNvidia driver version: No CUDA\n[pip3] vllm==0.9.0\n"
+    assert judged(RULE, report(stack))[0] is Outcome.UNKNOWN
+    for shown in (
+        "GPU: NVIDIA A100\n",
+        "Driver Version: 550.54.15\n",
+        "AssertionError: Torch not compiled with CUDA enabled\n",
+    ):
+        assert judged(RULE, report(stack.replace("Nvidia driver version: No CUDA\n", "") + shown))[0] is Outcome.FAIL, shown

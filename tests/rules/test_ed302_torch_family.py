@@ -1,5 +1,7 @@
 """ED302: torchvision, torchaudio and xFormers against torch."""
 
+import pytest
+
 from envdoctor.findings import Layer, Outcome, Severity
 from envdoctor.suppose import supposing
 from tests import linked
@@ -74,3 +76,10 @@ def test_what_is_declared_does_not_overrule_modules_that_load() -> None:
     assert finding.severity is Severity.WARNING
     assert "load all the same" in finding.why
     assert finding.evidence[-1].value == "all load"
+
+
+@pytest.mark.parametrize("torch", ["2.5.0a0+872d972e41.nv24.08", "2.6.0a0+gitecf3bae"])
+def test_what_belongs_to_a_torch_built_from_source_is_not_known(torch: str) -> None:
+    outcome, findings, doubts = judged(RULE, put(healthy(), dist("torch", torch), dist("torchvision", "0.20.0")))
+    assert (outcome, findings) == (Outcome.UNKNOWN, ())
+    assert "built from source" in doubts[0].why

@@ -3,7 +3,8 @@
 import pytest
 
 from envdoctor.findings import Kind, Outcome, Severity
-from tests.factory import blind, dist, drop, healthy, judged, put
+from envdoctor.sources import pasted
+from tests.factory import MATRIX, blind, dist, drop, healthy, judged, put
 
 RULE = "ed304_nvidia_wheels"
 
@@ -69,6 +70,13 @@ def test_without_torch_there_is_nothing_to_judge_and_what_is_unknown_cannot_be_t
     assert judged(RULE, drop(healthy(), "torch"))[0] is Outcome.PASS
     assert judged(RULE, put(healthy(), dist("nvidia-nccl-cu12", "unknown")))[0] is Outcome.UNKNOWN
     assert judged(RULE, blind(healthy(), "packages__distributions"))[0] is Outcome.UNKNOWN
+
+
+def test_a_report_that_shows_two_nccls_and_no_torch_is_judged_all_the_same() -> None:
+    text = b"[pip3] nvidia-nccl-cu11==2.14.3\n[pip3] nvidia-nccl-cu12==2.27.3\n"
+    outcome, found, _ = judged(RULE, pasted.facts_of(text, "a test", MATRIX))
+    assert outcome is Outcome.FAIL
+    assert [one.cause for one in found] == ["mixed-cuda-majors"]
 
 
 def test_a_pin_that_takes_any_text_is_compared_without_a_crash() -> None:

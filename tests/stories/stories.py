@@ -172,7 +172,7 @@ STORIES = (
         ("ED102", "ED401"),
         "driver-too-old-for-cuda",
     ),
-    Story("no-driver", without_driver(healthy()), ("ED101",), "no-driver"),
+    Story("no-driver", without_driver(healthy()), ("ED101",), "no-gpu-host"),
     Story("upgraded-without-reboot", upgraded_without_reboot(), ("ED104",), "driver-library-mismatch", proven=False),
     Story("docker-without-gpus", docker_without_gpus(), ("ED502",), "container-toolkit-missing", proven=False),
     Story("b200-under-torch-2.5", edit(healthy(), gpus__devices=Known((gpu(name="NVIDIA B200", sm="10.0", pci="0x2901"),), "NVML")), ("ED107",), "arch-not-in-torch-build", ("ED109",)),
@@ -194,7 +194,7 @@ STORIES = (
             linking=linked.linking(linked.module("flash-attn", FLASH, linked.undefined(file=FLASH))),
         ),
         ("ED310",),
-        "module-does-not-load",
+        "flash-attn-abi",
         proven=False,
     ),
     Story(
@@ -208,7 +208,7 @@ STORIES = (
         ("ED309",),
     ),
     Story("name-that-vllm-dropped", trl_that_takes_a_name_that_is_gone(), ("ED401",), "trl-vllm-unsupported", ("ED404",)),
-    Story("image-for-a-newer-driver", image_for_a_newer_driver(), ("ED505",), "image-refuses-driver"),
+    Story("image-for-a-newer-driver", image_for_a_newer_driver(), ("ED505",), "container-driver-requirement"),
     Story(
         "vllm-really-fails-as-the-link-said",
         msgspec.structs.replace(
@@ -216,7 +216,7 @@ STORIES = (
             live=Live(imports=Known((made_live.imported("torch"), REFUSED), "imported")),
         ),
         ("ED310",),
-        "module-does-not-load",
+        "torch-vllm-pin-mismatch",
         ("ED706",),
     ),
     Story(

@@ -1,0 +1,386 @@
+"""Which cause a known error text is evidence of, where the lines around it decide. Pure.
+
+Each judge takes the values of a signature's pattern, what stands around the line, and what the whole text is about; it gives the
+slug of the cause, None where nothing says it, or HARMLESS where the line is no error at all. Where tables of releases decide it gives
+a Standing, which has the cause and the releases between which that changed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from envdoctor import mangled
+from envdoctor.causes import HARMLESS, OF_OWNER, OF_SIDE
+from envdoctor.quoting import MOST_LIKELY
+from envdoctor.sources.pasted import arguments, releases
+from envdoctor.sources.pasted.packages import MAX_PATH, OF_MODULE, package_of_library
+from envdoctor.views import normalized, parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from packaging.version import Version
+
+    from envdoctor.sources.pasted.sides import Standing
+    from envdoctor.sources.pasted.surroundings import About, Around
+
+    Judge = Callable[[Mapping[str, str], Around, About], Standing | str | None]
+
+OTHER_EXTENSION = "kernel-ext-torch-abi"
+_OWN_FILE = re.compile(r"(?!_C\b|_C_|lib(?:torch|c10)|\.)\w{2,100}\.")
+"""A file that says whose it is, if of no package that we know: not "_C.so", as most call theirs, and not torch's own."""
+_WORD = re.compile(r"^[A-Za-z0-9_]{4,400}$")
+_BUILDS = re.compile(
+    r"\bbuild_wheel\b|get_requires_for_build|Getting requirements to build|setup\.py egg_info|pip-build-env|pip-install-"
+)
+"""What pip and uv say, and the folders that they use, while they build a package apart from the environment."""
+_OLD_PYNVML = "/pynvml/nvml.py"
+"""The file of the old package pynvml; that of nvidia-ml-py is pynvml.py."""
+_LOADS = re.compile(r"undefined symbol:?\s{0,4}['`\"]?$")
+
+
+def of_package(package: str | None) -> str | None:
+    """The cause where a package's compiled part does not fit the installed torch."""
+    if package is None:
+        return None
+    return OF_OWNER.get(package, OTHER_EXTENSION)
+
+
+def symbol(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A library needs a symbol that nothing defines."""
+    del about
+    found = mangled.read(whole_symbol(values.get("symbol", ""), around))
+    owner = around.package()
+    if found.name.startswith("nvml") and any(_OLD_PYNVML in line for line in (*around.before(), *around.after())):
+        return "pynvml-conflict"  # it asks for what later drivers alone have; NVIDIA's own module of that name does not
+    if found.side in OF_SIDE:
+        return OF_SIDE[found.side]
+    if owner == "bitsandbytes" and not found.name.startswith("_Z"):
+        return "bitsandbytes-cuda"
+    if found.side == mangled.TORCH:
+        return of_package(owner) or (OTHER_EXTENSION if _says_whose(values.get("file", ""), around) else MOST_LIKELY)
+    if found.side == mangled.OWN:
+        return "source-build-bug"
+    return next((cause for start, cause in OF_FILE if values.get("file", "").startswith(start)), None)
+
+
+COMPILED_FILES = frozenset(module for module in OF_MODULE if module.endswith(("_cuda", "_C")))
+"""Modules that are files, whose names nobody says of the whole package."""
+OF_FILE = (
+    ("libcudnn", "cudnn-shadow"),
+    ("libnccl", "nccl-version-mismatch"),
+    *((name, "ld-library-path-shadow") for name in ("libcublas", "libcusparse", "libcusolver", "libcufft", "libcurand", "libnv")),
+)
+"""How the name of a library begins -> the cause where the copy that is loaded is of another release."""
+
+
+def _says_whose(file: str, around: Around) -> bool:
+    """Whether the file that fails has a name of its own, and all of it: with its folder before it."""
+    return bool(_OWN_FILE.match(file)) and f"/{file}" in around.line
+
+
+def whole_symbol(name: str, around: Around) -> str:
+    """A symbol with the rest of it that a terminal put on the next line."""
+    line = around.line.rstrip("`'\") ")
+    if not name or not line.endswith(name) or len(around.line) < WRAPPED:
+        return name
+    following = next(iter(around.after(1)), "").strip("`' ")
+    return name + following if _WORD.match(following) and not following.isalpha() else name
+
+
+WRAPPED = 72
+"""A line may have been broken by a terminal from so many characters on."""
+
+
+def symbol_not_said(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A line ends with "undefined symbol": the name is lost, or stands below."""
+    del values, about
+    following = next((line.strip("`'│ ") for line in around.after(2) if line.strip()), "")
+    if _LOADS.search(around.line) and (
+        following.startswith("_Z") or "::" in following or mangled.read(following).side != mangled.OTHER
+    ):
+        found = mangled.read(following)
+        if found.side in OF_SIDE:
+            return OF_SIDE[found.side]
+        if found.side == mangled.OWN:
+            return "source-build-bug"
+        return of_package(around.package()) or MOST_LIKELY
+    return of_package(around.package())
+
+
+def symbol_said(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """Somebody says that a module has an undefined symbol, and not which: the module says whose it is."""
+    del values, about
+    modules = (OF_MODULE.get(word) for word in re.findall(r"\w{3,60}", around.line[:MAX_PATH]) if word in COMPILED_FILES)
+    return of_package(next(modules, None)) or HARMLESS
+
+
+def library(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A library of CUDA is not there, in the version that something was built for."""
+    del around, about
+    name = values.get("library", "")
+    if name.startswith("libcudnn"):
+        return "cudnn-shadow"
+    if name.startswith("libnccl"):
+        return "nccl-version-mismatch"
+    if name.startswith(("libcupti", "libnvToolsExt", "libcusparseLt", "libcufile", "libnvshmem")):
+        return None  # numbered by themselves: the wheel is missing, whatever the CUDA
+    return "cuda-major-mismatch"
+
+
+def libcuda(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """The driver's own library is not found."""
+    del values, around
+    if about.wsl:
+        return "wsl-libcuda"
+    return "no-gpu-host" if about.no_driver or about.no_cuda or about.other_graphics else "libcuda-not-found"
+
+
+def no_driver_of_docker(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """Docker cannot hand out GPUs: for want of the toolkit, unless there is no GPU to hand out."""
+    del values, around
+    return "no-gpu-host" if about.other_graphics else "container-toolkit-missing"
+
+
+def libtorch(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A library of torch's is not in this torch."""
+    del about
+    if values.get("library", "") in {"libtorch_cuda.so", "libc10_cuda.so"}:
+        return "torch-cpu-build"
+    if values.get("library", "").startswith("libtorch_cuda_c"):
+        return "cuda-major-mismatch"  # torch 1.8 to 1.12 was cut in two for CUDA 11 alone
+    return of_package(around.package()) or OTHER_EXTENSION
+
+
+def no_device_type(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """No platform is found by vLLM: the text must say why."""
+    del values, around
+    if about.windows:
+        return "unsupported-os"
+    # vLLM asks NVML, torch asks CUDA: where torch sees the GPU, it is NVML's module that is at fault
+    if about.old_pynvml or about.torch_sees_gpu:
+        return "pynvml-conflict"
+    if about.no_driver or about.other_graphics:
+        return "no-gpu-host"
+    # of what is left an old pynvml is the likeliest by far, where no newer one is listed
+    return None if about.new_pynvml or about.no_cuda else "pynvml-conflict"
+
+
+def windows_only(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """What is missing on Windows because there is none for it."""
+    del values, around
+    return "unsupported-os" if about.windows or about.says_windows else None
+
+
+def cuda_home_on_windows(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A build finds the toolkit of Windows and no GPU; of a package for Linux alone no more is needed to know."""
+    del values, around
+    return "unsupported-os" if about.windows and about.linux_only else HARMLESS
+
+
+def cpu_build(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A torch without CUDA is listed or asked for; that is a fault where CUDA is wanted."""
+    del values, around
+    return "torch-cpu-build" if about.wants_cuda else HARMLESS
+
+
+def solved_by_conda(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """No CUDA in a torch that conda chose: it takes the build for CPUs where nothing for the toolkit fits."""
+    del values, around
+    return "torch-cpu-build" if about.by_conda and not about.no_driver else HARMLESS
+
+
+def windows_default(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """No CUDA on Windows, and nothing says that torch came from anywhere but the package index, which has no other build for it."""
+    del values, around
+    plain = about.says_windows and not (about.cuda_build or about.by_conda or about.no_driver or about.other_graphics)
+    return "torch-cpu-build" if plain else HARMLESS
+
+
+def devices(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """Tensors of two devices meet: inside vLLM under TRL, a vLLM that cannot be put on a GPU of its own from within."""
+    del values
+    frames = (*around.frames, *around.frames_below)
+    inside = any("/vllm/" in path for path in frames)
+    return "trl-vllm-unsupported" if inside and (about.trainer == "trl" or any("/trl/" in path for path in frames)) else HARMLESS
+
+
+def no_release(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """The index has no such release for this machine: for want of wheels for its system, its Python, or so old a glibc."""
+    listed = _listed(around)
+    asked = values.get("wanted") or values.get("requirement") or values.get("asked", "")
+    if (
+        _WHEELS_ALONE.match(asked)
+        and listed is None
+        and any("from versions: none" in line for line in (around.line, *around.before(2)))
+    ):
+        return None if about.other_machine else "python-version-unsupported"
+    if about.windows or (about.says_windows and listed is None):
+        return "unsupported-os"
+    match = _ASKED.search(asked)
+    wanted = parsed(match["version"]) if match is not None else None
+    if match is None or wanted is None or not listed:
+        return None
+    if match["how"] == "==" and min(listed) > wanted:
+        return "python-version-unsupported"  # the index has newer ones alone for this Python: it is newer than the release
+    if max(listed) >= wanted or not about.sides.exists(match["name"], wanted):
+        return None
+    return "glibc-too-old" if about.old_glibc else "python-version-unsupported"
+
+
+_WHEELS_ALONE = re.compile(r"(?:torch|torchvision|torchaudio)(?![\w-])")
+"""Packages that the index has as wheels only, for Linux, Windows and macOS: none at all is for want of one for this Python."""
+_ASKED = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]{0,80})(?:\[[\w,-]{0,80}\])?(?P<how>==|>=)(?P<version>\d[\w.]{0,30})")
+_LISTED = re.compile(r"\(from versions:? (?P<list>\d[^)\n]{0,6000})")
+
+
+def _listed(around: Around) -> list[Version] | None:
+    """The releases that pip could have taken; None where it says that there are none, or nothing."""
+    match = next((found for line in (around.line, *around.before(2)) if (found := _LISTED.search(line))), None)
+    versions = [parsed(one.strip()) for one in match["list"].split(",")] if match is not None else []
+    return [one for one in versions if one is not None] or None
+
+
+def many_gpus_on_wsl(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """The count of GPUs ends in "out of memory"."""
+    del values, around
+    return "wsl-multi-gpu-limit" if about.wsl else None
+
+
+def no_gpus(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """No GPU is listed by torch: under WSL, where the driver lists them, another libcuda than the driver's is loaded."""
+    del values, around
+    return "cuda-compat-conflict" if about.wsl and about.driver_sees_gpu else None
+
+
+def no_device(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """The libcuda that is loaded lists no GPU: under WSL, where others see one, it is a Linux driver's and not that of Windows."""
+    del values, around
+    return "wsl-libcuda" if about.wsl and (about.driver_sees_gpu or about.torch_sees_gpu) else "no-gpu-host"
+
+
+def kernel_image(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A kernel has no code for this GPU: torch's own, or that of the package in whose file it failed."""
+    del values, about
+    if (
+        package_of_library(around.line) in {"bitsandbytes", "xformers"}
+        or "flash_fwd" in around.line
+        or "bitsandbytes" in around.line
+    ):
+        return "gpu-arch-unsupported-by-kernel"
+    return "arch-not-in-torch-build"
+
+
+def xformers_build(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A line of xFormers says for which torch it was built, and which there is; a Python's patch release does not matter."""
+    del about
+    built, has = values.get("built", ""), values.get("has", "")
+    if "xformers" not in "".join((around.line, *around.before(3))).lower():
+        return HARMLESS
+    if has.endswith("+cpu") and not built.endswith("+cpu"):
+        return "torch-cpu-build"
+    return HARMLESS if built == has else "xformers-torch-mismatch"
+
+
+def companion(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A package of a family was compiled for another CUDA than torch."""
+    del around, about
+    return (
+        "torchvision-torch-mismatch"
+        if normalized(values.get("package", "")) in {"torchvision", "torchaudio"}
+        else OTHER_EXTENSION
+    )
+
+
+def dll(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """Windows does not load a compiled module: for a procedure that is not there it was compiled for another torch."""
+    del about
+    if values.get("what") not in {"procedure", "程序"}:
+        return None
+    return of_package(OF_MODULE.get(values.get("module", ""))) or of_package(around.package())
+
+
+def platform(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """An installer has no wheel for this system: another one, or one with a newer C library."""
+    del around, about
+    has, wants = values.get("has", ""), values.get("wants", "")
+    if "linux" not in has.lower():
+        return "unsupported-os" if "linux" in wants else None
+    mine, theirs = ([(int(major), int(minor)) for major, minor in _MANYLINUX.findall(text)] for text in (has, wants))
+    same_machine = any(name in has and name in wants for name in ("x86_64", "aarch64"))
+    return "glibc-too-old" if mine and theirs and same_machine and max(mine) < min(theirs) else None
+
+
+def platform_tag(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """The same, where the hint that says what there are wheels for stands below."""
+    hint = next((match for line in around.after(HINTS) if (match := _WHEELS_FOR.search(line))), None)
+    return None if hint is None else platform({"has": values.get("has", ""), "wants": hint["wants"]}, around, about)
+
+
+def no_solution(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """An installer finds no set of releases: for want of a wheel, which it says in the same breath, or for what packages require."""
+    return HARMLESS if "matching platform tag" in around.line else releases.no_solution(values, around, about)
+
+
+HINTS = 12
+"""Lines below, in which uv's hints stand."""
+_WHEELS_FOR = re.compile(r"Wheels are available for .{1,120} on the following platforms?: (?P<wants>.{1,600})")
+_MANYLINUX = re.compile(r"manylinux_(\d{1,2})_(\d{1,3})_")
+
+
+def isolated_build(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A module torch is not there: for a build in isolation that says nothing of the environment."""
+    del values, about
+    return "build-isolation" if any(_BUILDS.search(line[:MAX_PATH]) for line in around.before()) else HARMLESS
+
+
+def no_nccl(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """There is no NCCL in torch: on Windows no build has one."""
+    del values, around
+    return "unsupported-os" if about.windows else "torch-cpu-build"
+
+
+JUDGES: Mapping[str, Judge] = {
+    "symbol": symbol,
+    "symbol_not_said": symbol_not_said,
+    "symbol_said": symbol_said,
+    "library": library,
+    "libcuda": libcuda,
+    "libtorch": libtorch,
+    "no_device_type": no_device_type,
+    "no_driver_of_docker": no_driver_of_docker,
+    "no_gpus": no_gpus,
+    "no_device": no_device,
+    "windows_only": windows_only,
+    "no_release": no_release,
+    "cuda_home_on_windows": cuda_home_on_windows,
+    "cpu_build": cpu_build,
+    "devices": devices,
+    "many_gpus_on_wsl": many_gpus_on_wsl,
+    "kernel_image": kernel_image,
+    "name": releases.name,
+    "engine_part": releases.engine_part,
+    "module": releases.module,
+    "requirement": releases.requirement,
+    "no_solution": no_solution,
+    "platform_tag": platform_tag,
+    "argument": arguments.argument,
+    "attribute": arguments.attribute,
+    "argument_said": arguments.argument_said,
+    "missing": arguments.missing,
+    "positional": arguments.positional,
+    "architecture": releases.architecture,
+    "model_type": releases.model_type,
+    "solved_by_conda": solved_by_conda,
+    "windows_default": windows_default,
+    "xformers_build": xformers_build,
+    "companion": companion,
+    "dll": dll,
+    "platform": platform,
+    "module_attribute": releases.module_attribute,
+    "least": releases.least,
+    "tokenizer_config": releases.tokenizer_config,
+    "no_nccl": no_nccl,
+    "isolated_build": isolated_build,
+}
