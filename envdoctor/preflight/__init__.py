@@ -1,0 +1,1 @@
+"""The preflight: every check that a machine must pass before a job is let onto it, cheapest first."""
