@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint types docs smoke smoke-cpu smoke-sabotage smoke-vllm real-grpo engine image-h100 real truth truth-linking truth-names kill network verify data locks bench fuzz clean
+.PHONY: help check test lint types docs smoke smoke-cpu smoke-sabotage smoke-vllm real-grpo browser engine deploy slurm ray image-h100 real truth truth-linking truth-names kill network verify data locks bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,8 +40,31 @@ types: $(READY) ## mypy --strict
 docs: $(READY) ## regenerate docs/rules, docs/matrix.md, the JSON schemas and the Dockerfiles (make lint checks that they are up to date)
 	$(BIN)/python -m tools.generate
 
+browser: $(READY) ## the HTML report in a real Chromium, which root installs from Debian where it is missing: a minute (skipped where it cannot run)
+	PYTHON=$(BIN)/python bash tests/browser/run.sh
+
 engine: $(READY) ## build, load, push and judge images on an engine of its own: root, Debian, 3 GB of disk, 6 minutes (skipped where it cannot run)
 	PYTHON=$(BIN)/python bash tests/engine/run.sh
+
+deploy: $(READY) .venv-deploy/.ready ## the files of deploy/ by the schemas and programs that they are for, pre-commit among them: 200 MB of disk, 1 minute
+	ENVDOCTOR_DEPLOY_BIN=$(CURDIR)/.venv-deploy/bin $(BIN)/python -m pytest -n 0 -q -m deploy tests/deploy
+
+slurm: $(READY) ## the Prolog under a whole Slurm on this machine: root, Debian's slurmctld, slurmd, slurm-client and munge, 5 minutes
+	mkdir -p docs/truth
+	bash tests/deploy/slurm.sh $(BIN)/envdoctor docs/truth/$$(date -u +%F)-slurm.md
+
+ray: $(READY) .venv-ray/.ready ## the hook under a real Ray: 400 MB of disk, 1 minute
+	ENVDOCTOR_RAY_PYTHON=$(CURDIR)/.venv-ray/bin/python $(BIN)/python -m pytest -n 0 -q -m ray tests/deploy
+
+.venv-deploy/.ready: tests/deploy/requirements.txt
+	$(PYTHON) -m venv .venv-deploy
+	.venv-deploy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
+	touch $@
+
+.venv-ray/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check ray==2.60.0 --editable .
+	touch $@
 
 image-h100: $(READY) ## the real lock of an H100 as an image, on a local Debian base: 60 GB of disk, 15 minutes, PYTHON312=PREFIX of a Python 3.12
 	PYTHON=$(BIN)/python bash tests/engine/h100.sh "$(PYTHON312)"
@@ -111,8 +134,9 @@ bench: $(READY) ## measure check, matrix and fix against their peers (ENV=path o
 	$(BIN)/python benchmarks/check_speed.py $(ENV)
 	$(BIN)/python benchmarks/fix_speed.py
 
-fuzz: .venv-fuzz/.ready ## 100,000 damaged ELF files and fat binaries through the readers: two cores, 11 minutes where they are busy
-	.venv-fuzz/bin/python -m tests.fuzz.run
+fuzz: .venv-fuzz/.ready ## 100,000 damaged ELF files through the readers, then 20 minutes of hostile pasted texts: two cores, 25 to 31 minutes
+	.venv-fuzz/bin/python -m tests.fuzz.run files --runs 100000
+	.venv-fuzz/bin/python -m tests.fuzz.run texts --seconds 1200
 
 .venv-fuzz/.ready: tests/fuzz/requirements.txt
 	$(FUZZ_PYTHON) -m venv .venv-fuzz
@@ -120,4 +144,4 @@ fuzz: .venv-fuzz/.ready ## 100,000 damaged ELF files and fat binaries through th
 	touch $@
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) .venv-torch .venv-vllm-* .venv-fuzz .fuzz .engine .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-deploy .venv-ray .venv-torch .venv-vllm-* .venv-fuzz .fuzz .engine .browser .mypy_cache .pytest_cache .ruff_cache .hypothesis

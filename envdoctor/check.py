@@ -11,7 +11,8 @@ from envdoctor.errors import UserError
 from envdoctor.facts import NotObserved
 from envdoctor.findings import Doubt, Finding, Outcome, Verdict
 from envdoctor.loaded import Live
-from envdoctor.rules import OF_WHAT_RAN, REGISTRY, code_of, load
+from envdoctor.rules import OF_REPORTS, OF_WHAT_RAN, REGISTRY, code_of, load
+from envdoctor.views import in_report
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -83,6 +84,8 @@ def check(
         if (select and not code.startswith(tuple(select))) or (skip and code.startswith(tuple(skip))):
             continue
         if code.startswith(OF_WHAT_RAN) and facts.live == Live() and not (named and code.startswith(named)):
+            continue
+        if code.startswith(OF_REPORTS) and not in_report(facts):
             continue
         verdict = judge(load(name), facts, matrix)
         reason = (ignores or {}).get(code)

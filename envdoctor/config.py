@@ -16,18 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 KEYS = ("profile", "select", "skip", "ignore", "fail-on")
-IGNORE_KEYS = ("code", "reason", "until")
+IGNORE_KEYS = ("code", "reason", "until", "package")
+OF_PACKAGES = "DRIFT-"
+"""How codes begin that can be ignored for one package alone."""
 OWN_FILE = "envdoctor.toml"
 NAME = b"envdoctor"
 MAX_BYTES = 4 * 1024 * 1024
 
 
 class Ignore(msgspec.Struct, frozen=True, kw_only=True):
-    """One ignored rule: never without a reason, perhaps until a day (that day included)."""
+    """One ignored rule, or one kind of drift: never without a reason, perhaps until a day (that day included)."""
 
     code: str
     reason: str
     until: dt.date | None = None
+    package: str | None = None
+    """Of a kind of drift: of this package only, as it was written."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +53,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(one for one in self.ignore if one.until is not None and today > one.until)
 
 
-def find(start: str, codes: Collection[str]) -> Config:
+def find(start: str, codes: Collection[str], others: Collection[str] = ()) -> Config:
     """The nearest configuration at or above the folder ``start``; envdoctor.toml wins over pyproject.toml beside it.
+
+    Args:
+        start: where to begin.
+        codes: of the rules of a check.
+        others: further codes that may be ignored: of Dockerfiles, and of drift.
 
     Raises:
         UserError: unreadable, not TOML, a wrong key (names the nearest right one) or a wrong value.
@@ -60,10 +69,10 @@ def find(start: str, codes: Collection[str]) -> Config:
         own, project = os.path.join(folder, OWN_FILE), os.path.join(folder, "pyproject.toml")
         data = _bytes(own)
         if data is not None:
-            return parse(data, own, (), codes)
+            return parse(data, own, (), codes, others)
         data = _bytes(project)
         if data is not None and NAME in data and has_table(data, project):
-            return parse(data, project, ("tool", "envdoctor"), codes)
+            return parse(data, project, ("tool", "envdoctor"), codes, others)
         above = os.path.dirname(folder)
         if above == folder:
             return Config()
@@ -95,7 +104,7 @@ def _toml(data: bytes, path: str) -> dict[str, Any]:
     return values
 
 
-def parse(data: bytes, path: str, table: tuple[str, ...], codes: Collection[str]) -> Config:
+def parse(data: bytes, path: str, table: tuple[str, ...], codes: Collection[str], others: Collection[str] = ()) -> Config:
     """Read the table of one file. Raises UserError."""
     where = f"{path}: [{'.'.join(table)}]" if table else path
     values: Any = _toml(data, path)
@@ -104,7 +113,7 @@ def parse(data: bytes, path: str, table: tuple[str, ...], codes: Collection[str]
     if not isinstance(values, dict):
         raise UserError(f"{where} is not a table", "Write [tool.envdoctor] and keys below it.")
     _only(values, KEYS, where)
-    ignore = tuple(_ignore(one, where, codes) for one in _list(values, "ignore", dict, where))
+    ignore = tuple(_ignore(one, where, (*codes, *others)) for one in _list(values, "ignore", dict, where))
     fail_on = values.get("fail-on", "error")
     if fail_on not in {"error", "warning"}:
         raise UserError(f"{where}: fail-on is {fail_on!r}", 'Write fail-on = "error" or fail-on = "warning".')
@@ -149,7 +158,11 @@ def _ignore(value: dict[str, Any], where: str, codes: Collection[str]) -> Ignore
             until = 0
     if isinstance(until, dt.datetime) or not (until is None or isinstance(until, dt.date)):
         raise UserError(f"{where}: the ignore of {code} has until = {value['until']!r}", "Write a date: until = 2026-12-31")
-    return Ignore(code=code.upper(), reason=reason.strip(), until=until)
+    package = value.get("package")
+    if package is not None and not (isinstance(package, str) and package.strip() and code.upper().startswith(OF_PACKAGES)):
+        hint = 'Only drift is ignored for one package: code = "DRIFT-EXTRA", package = "deepspeed".'
+        raise UserError(f"{where}: the ignore of {code} has package = {package!r}", hint)
+    return Ignore(code=code.upper(), reason=reason.strip(), until=until, package=package)
 
 
 def _only(values: dict[str, Any], keys: tuple[str, ...], where: str) -> None:

@@ -9,14 +9,28 @@ import msgspec
 
 from envdoctor.check import check
 from envdoctor.diagnose import diagnose
+from envdoctor.facts import Known
 from envdoctor.findings import Outcome, Report, Severity
 from envdoctor.prescribe import prescribe
+from envdoctor.ranking import ranked
 from envdoctor.rules import REGISTRY, code_of, load
-from envdoctor.suppose import supposing
+from envdoctor.signatures import CAUSE
+from envdoctor.suppose import REST, VARIABLE, supposing
+from envdoctor.suppose_env import told_besides
+from envdoctor.views import in_report
 
 if TYPE_CHECKING:
     from envdoctor.facts import Facts
     from envdoctor.matrix import Matrix
+
+
+TOO_LITTLE = "too little is in it to tell; what helps: the whole traceback, and `envdoctor facts --format issue` there"
+"""Said of a pasted report."""
+EMPTY = (
+    "the text is empty: no line of it says anything. Errors go to standard error, which `>` alone does not catch: "
+    "PROGRAM 2>&1 | tee report.txt"
+)
+"""Said of a report without a word."""
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,16 +65,44 @@ def examine(facts: Facts, matrix: Matrix, wishes: Wishes, started: float, *, rem
     Raises:
         UserError: a supposition that makes no sense.
     """
+    packages = any(name not in REST and not name.startswith(VARIABLE) for name in wishes.suppose)
+    facts = told_besides(facts, python="python" in wishes.suppose, packages=packages)
     judged = supposing(facts, wishes.suppose, matrix)
     verdicts = check(judged, matrix, select=wishes.select, skip=wishes.skip, ignores=wishes.ignores)
     diagnoses = diagnose(verdicts, explained_by)
     if remedies:
         diagnoses = prescribe(diagnoses, judged, matrix, verdicts)
-    return judged, Report(diagnoses=diagnoses, verdicts=verdicts, supposed=wishes.suppose, seconds=time.monotonic() - started)
+    diagnoses = ranked(diagnoses, judged)
+    asides = tuple(one for one in diagnoses if in_report(judged) and one.root.severity is Severity.INFO)
+    return judged, Report(
+        diagnoses=tuple(one for one in diagnoses if one not in asides),
+        asides=asides,
+        verdicts=verdicts,
+        supposed=wishes.suppose,
+        seconds=time.monotonic() - started,
+    )
 
 
-def exit_code(report: Report, *, fail_on: Severity, strict: bool) -> int:
-    """0 healthy, 1 problems of at least that severity, 3 something could not be told (strict), 4 a rule crashed."""
+def too_little(facts: Facts) -> bool:
+    """Whether a pasted report holds too little to tell anything.
+
+    So it is where no error in it is known for what it is, and it names neither a driver, nor a GPU, nor two packages that could
+    clash.
+    """
+    report = facts.report
+    if report is None or any(one.cause or one.depth == CAUSE for one in report.quotes):
+        return False
+    present = facts.packages.distributions
+    few = not isinstance(present, Known) or len(present.value) < 2  # noqa: PLR2004 - one alone clashes with nothing
+    machine = (facts.driver.smi, facts.driver.kernel_module, facts.gpus.devices)
+    return few and not any(isinstance(one, Known) for one in machine)
+
+
+def exit_code(report: Report, *, fail_on: Severity, strict: bool, facts: Facts | None = None) -> int:
+    """0 healthy, 1 problems of at least that severity, 3 something could not be told (strict), 4 a rule crashed.
+
+    Of a pasted report (``facts``) much is never told; there 3 says that too little is in it to tell anything.
+    """
     severities = tuple(Severity)
     limit = severities.index(fail_on)
     if any(severities.index(one.root.severity) <= limit for one in report.diagnoses):
@@ -69,4 +111,6 @@ def exit_code(report: Report, *, fail_on: Severity, strict: bool) -> int:
     if Outcome.CRASH in outcomes:
         return 4
     doubts = any(verdict.doubts for verdict in report.verdicts)
+    if facts is not None and in_report(facts):
+        doubts = too_little(facts)
     return 3 if strict and doubts else 0

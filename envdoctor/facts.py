@@ -11,11 +11,25 @@ from functools import lru_cache
 
 import msgspec
 
+from envdoctor.builds import Builds, Extension, NumpyAbi, TorchBuild, VllmBuild
 from envdoctor.leaf import Known, Leaf, NotObserved, Part, Unknown, need
 from envdoctor.linkage import NOT_TAKEN, DeviceCode, Linking, Names, Overwritten, RecordCheck
 from envdoctor.loaded import Live
+from envdoctor.pasted import Pasted  # noqa: TC001 - msgspec reads it
 
-__all__ = ["Known", "Leaf", "NotObserved", "Part", "Unknown", "need"]
+__all__ = [
+    "Builds",
+    "Extension",
+    "Known",
+    "Leaf",
+    "NotObserved",
+    "NumpyAbi",
+    "Part",
+    "TorchBuild",
+    "Unknown",
+    "VllmBuild",
+    "need",
+]
 
 SCHEMA_VERSION = 1
 MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
@@ -186,6 +200,27 @@ class Interpreter(Part, frozen=True):
     """Folders named by PYTHONPATH, in order."""
     sys_path: Leaf[tuple[str, ...]]
 
+    @classmethod
+    def named(cls, version: str, kind: str, paths: Leaf[tuple[str, ...]], user_site: Leaf[str | None]) -> Interpreter:
+        """A Python that was only named: of where it lies and what it sees no more is known than what is given."""
+        return cls(
+            executable="python3",
+            version=version,
+            implementation="CPython",
+            abi="",
+            free_threaded=False,
+            bits=64,
+            kind=kind,
+            prefix="",
+            base_prefix="",
+            externally_managed=False,
+            include_system_site=False,
+            site_dirs=paths,
+            user_site=user_site,
+            pythonpath=(),
+            sys_path=paths,
+        )
+
 
 class DirectUrl(Part, frozen=True):
     """direct_url.json without credentials: where an install that did not come from an index came from."""
@@ -211,6 +246,8 @@ class Distribution(Part, frozen=True):
     requires: tuple[str, ...]
     wheel_tags: tuple[str, ...]
     direct_url: DirectUrl | None
+    requires_from: str | None = None
+    """Where ``requires`` was read, if not where the version stands: of a release that is only named the data knows it."""
     problem: str | None = None
     """What is wrong with its metadata ("METADATA is missing"), or None."""
 
@@ -227,60 +264,6 @@ class Packages(Part, frozen=True):
 
     distributions: Leaf[tuple[Distribution, ...]]
     leftovers: Leaf[tuple[Leftover, ...]]
-
-
-class TorchBuild(Part, frozen=True):
-    """How the installed torch was built, read from its files; torch is not imported."""
-
-    version: str
-    """torch/version.py __version__, "2.6.0+cu124"."""
-    cuda: str | None
-    """"12.4"; None for a build without CUDA."""
-    hip: str | None
-    git: str | None
-    debug: bool
-    cxx11_abi: Leaf[bool]
-    gpu_archs: Leaf[tuple[str, ...]]
-    """The compiled architectures, ("sm_80", "sm_90", "compute_90"); empty for a build without CUDA."""
-
-
-class VllmBuild(Part, frozen=True):
-    """How the installed vLLM was built. ``cuda_major`` is the SONAME major its extensions link against."""
-
-    version: str
-    cuda_major: Leaf[int | None]
-    """12 from DT_NEEDED libcudart.so.12; None if no extension needs a CUDA runtime."""
-
-
-class Extension(Part, frozen=True):
-    """A compiled module of the GPU stack and the CUDA/torch SONAMEs it needs (DT_NEEDED)."""
-
-    package: str
-    path: str
-    """Relative to its site folder."""
-    needed: tuple[str, ...]
-
-
-class NumpyAbi(Part, frozen=True):
-    """A compiled module built against NumPy 1 headers only (see facts of rule ED308)."""
-
-    package: str
-    path: str
-
-
-class Builds(Part, frozen=True):
-    """Build facts read from the bytes of installed packages. ``Known(None)``: the package is not installed."""
-
-    torch: Leaf[TorchBuild | None]
-    vllm: Leaf[VllmBuild | None]
-    extensions: Leaf[tuple[Extension, ...]]
-    numpy1_modules: Leaf[tuple[NumpyAbi, ...]]
-    """Modules that need NumPy 1; looked for only when NumPy 2 is installed (else empty)."""
-    module_owners: Leaf[dict[str, tuple[str, ...]]]
-    """Top-level files that more than one distribution's RECORD lists: {"pynvml.py": ("nvidia-ml-py", "pynvml")}."""
-    built_as: Leaf[dict[str, str]] = NOT_TAKEN
-    """Version that torchvision and torchaudio were built as, with the CUDA tag that wheels of PyPI have in no other place:
-    {"torchvision": "0.21.0+cu124"}."""
 
 
 class Container(Part, frozen=True):
@@ -361,8 +344,15 @@ class Facts(Part, frozen=True):
     """The image that was judged; None where the target is none."""
     live: Live = Live()
     """Only with --deep: what was run and imported."""
+    pasted: Leaf[Pasted | None] = NOT_TAKEN
+    """Only of a pasted report: what it said of errors."""
     extras: dict[str, Leaf[str]] = {}  # noqa: RUF012 - msgspec copies it
     """Only on request: output of compilers, lscpu and nvidia-smi topo for a pasted issue block."""
+
+    @property
+    def report(self) -> Pasted | None:
+        """What a pasted report said; None where the target is none."""
+        return self.pasted.value if isinstance(self.pasted, Known) else None
 
 
 class BadDocument(ValueError):  # noqa: N818

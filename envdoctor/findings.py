@@ -188,6 +188,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return self.data_as_of is not None and age_days(self.data_as_of, today) > DATA_IS_OLD_AFTER_DAYS
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """Of a pasted report: why a diagnosis stands where it does."""
+
+    beside: bool
+    """It is wrong too, and not what failed there."""
+    why: str
+    """One sentence, with the line of the report that decides."""
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """One root cause, the findings that follow from it, and what mends it."""
 
@@ -196,12 +205,16 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     remedies: tuple[Remedy, ...] = ()
     rejected: tuple[str, ...] = ()
     """Changes that were weighed and not offered, each with what would still be or newly become wrong."""
+    standing: Standing | None = None
+    """Only of a pasted report."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """A whole check: what every renderer gets."""
 
     diagnoses: tuple[Diagnosis, ...]
+    asides: tuple[Diagnosis, ...] = ()
+    """Of a pasted report: what is worth knowing and no error in it names; a healthy report has no diagnosis."""
     verdicts: tuple[Verdict, ...]
     supposed: dict[str, str]
     seconds: float

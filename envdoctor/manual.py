@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from typing import Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from envdoctor import dockerfiles, rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HEADINGS = ("What it checks", "Why it breaks", "What to do", "Sources")
 
@@ -15,6 +21,12 @@ class Paged(Protocol):
     CODE: str
     __doc__: str | None
     __name__: str
+
+
+def every() -> dict[str, Callable[[], Paged]]:
+    """Code -> what loads the rule of that page: rules of environments and of Dockerfiles."""
+    found: dict[str, Callable[[], Paged]] = {rules.code_of(name): partial(rules.load, name) for name in rules.REGISTRY}
+    return found | {dockerfiles.code_of(name): partial(dockerfiles.load, name) for name in dockerfiles.REGISTRY}
 
 
 def page(rule: Paged) -> str:

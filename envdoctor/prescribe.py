@@ -15,7 +15,7 @@ from envdoctor.errors import UserError
 from envdoctor.facts import Known, NotObserved
 from envdoctor.findings import Kind, Outcome, Remedy, Safety, Severity
 from envdoctor.suppose import REMOVED, VARIABLE, known_pins, supposing
-from envdoctor.views import distributions, in_image, in_lock, in_root, inside, parsed
+from envdoctor.views import distributions, in_image, in_lock, in_root, inside, on_windows, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -103,6 +103,12 @@ class _Proof:
             note = " As a line of its Dockerfile; then build the image again."
         if in_lock(self.facts) and (change.remove or (change.install and not locked_target(self.facts))):
             note = " In a lock: change what it was made from, and make it anew."
+        if on_windows(self.facts) and change.install:
+            # the closure is Linux's, whose torch brings CUDA in wheels of its own; the index's torch for Windows has none
+            backend = "auto" if "torch" in change.install else None
+            change, supposed = msgspec.structs.replace(change, torch_backend=change.torch_backend or backend), {}
+            note = " Not proven for Windows, whose wheels are not in the data."
+            proven = False
         return Remedy(
             kind=change.kind,
             safety=Safety.MANUAL if managed else SAFETY.get(change.kind, Safety.MANUAL),

@@ -86,11 +86,11 @@ def start(
         raise UserError(
             f"--no-run is for images, and {target or 'the active environment'} is none", "Leave it away, or name image:REF."
         )
-    if spec.scheme == "lock" and (deep_link or names):
+    if spec.scheme in {"lock", "report"} and (deep_link or names):
         from envdoctor.errors import UserError  # noqa: PLC0415
 
-        hint = "Install it, then check the environment with these options."
-        raise UserError("--names and --deep-link read installed files, and a lock has none", hint)
+        hint = "Check the environment itself with these options."
+        raise UserError(f"--names and --deep-link read installed files, and a {spec.scheme} has none", hint)
     if spec.scheme == "venv":
         running = interpreter.start(spec.path, ask)
     elif spec.scheme == "root":
@@ -127,6 +127,10 @@ def facts_of(pending: Pending, matrix: Matrix | None = None) -> Facts:
         from envdoctor.sources import lock  # noqa: PLC0415
 
         return lock.facts_of(spec.path, matrix or opened(None, os.environ), shown(spec.path))
+    if spec.scheme == "report":
+        from envdoctor.sources import pasted  # noqa: PLC0415
+
+        return pasted.facts_at(spec.path, shown(spec.path), matrix)
     if spec.scheme == "image":
         from envdoctor.sources import image  # noqa: PLC0415
 
@@ -256,6 +260,7 @@ class Plan(NamedTuple):
     matrix: Matrix
     today: str
     """ISO date; the age of the data is told against it."""
+    config: Config
 
 
 def plan(options: Options) -> Plan:
@@ -271,7 +276,7 @@ def plan(options: Options) -> Plan:
     from envdoctor.wording import nearest, plural  # noqa: PLC0415
 
     every = codes()
-    config = find(_here(), every)
+    config = find(here(), every, waivable())
     today = dt.datetime.now(tz=dt.timezone.utc).date()
     select = known_codes(_words(options.select, "--select"), every, "--select") or config.select
     skip = known_codes(_words(options.skip, "--skip"), every, "--skip") or config.skip
@@ -294,10 +299,19 @@ def plan(options: Options) -> Plan:
         ),
         matrix=matrix,
         today=today.isoformat(),
+        config=config,
     )
 
 
-def _here() -> str:
+def waivable() -> tuple[str, ...]:
+    """Codes that a configuration may ignore besides those of a check: of Dockerfiles and of drift, which the preflight judges."""
+    from envdoctor import dockerfiles  # noqa: PLC0415
+    from envdoctor.departures import What  # noqa: PLC0415
+
+    return (*map(dockerfiles.code_of, dockerfiles.REGISTRY), *(f"DRIFT-{kind.name}" for kind in What))
+
+
+def here() -> str:
     """The working folder; the root when it has been deleted under us."""
     try:
         return os.getcwd()
@@ -317,29 +331,42 @@ def _words(values: tuple[str, ...], option: str) -> tuple[str, ...]:
 def _notes(config: Config, today: dt.date) -> Iterator[str]:
     if config.path is not None:
         yield f"configured by {shown(config.path)}"
+    yield from lapsed(config, today)
+
+
+def lapsed(config: Config, today: dt.date) -> Iterator[str]:
+    """What is said of ignores whose day is past."""
     for one in config.expired(today):
         yield f"the ignore of {one.code} expired on {one.until}, so it counts again (its reason was: {one.reason})"
 
 
 def judge(facts: Facts, made: Plan, started: float, *, remedies: bool = True) -> tuple[Facts, Report, tuple[str, ...]]:
     """Examine the facts; gives the facts that were judged, the report, and notes for the page. Raises UserError."""
+    from envdoctor.examine import examine  # noqa: PLC0415
+    from envdoctor.suppose import require_known  # noqa: PLC0415
+
+    require_known(made.wishes.suppose, facts, made.matrix)
+    wishes, notes = supposed(facts, made)
+    judged, report = examine(facts, made.matrix, wishes, started, remedies=remedies)
+    return judged, report, (*made.notes, *notes, *_about(judged), *passed_over(made.matrix))
+
+
+def supposed(facts: Facts, made: Plan) -> tuple[Wishes, tuple[str, ...]]:
+    """What is supposed of these facts: what was asked for, and the profile's GPU where none is here; with a note of that."""
     import msgspec  # noqa: PLC0415
 
-    from envdoctor.examine import examine  # noqa: PLC0415
     from envdoctor.facts import Known  # noqa: PLC0415
-    from envdoctor.suppose import require_known  # noqa: PLC0415
     from envdoctor.views import in_lock  # noqa: PLC0415
 
-    wishes, notes = made.wishes, made.notes
-    require_known(wishes.suppose, facts, made.matrix)
+    wishes = made.wishes
     devices = facts.gpus.devices
     told = isinstance(devices, Known) and (devices.value or in_lock(facts))  # a lock says that it is for no GPU
     if made.profile and "gpu" not in wishes.suppose and not told:
         # the profile says what the environment is for; a machine with a GPU is judged by that GPU
-        wishes = msgspec.structs.replace(wishes, suppose={"gpu": made.profile, **wishes.suppose})
-        notes += (f"no GPU is here, so the configured profile {made.profile} was supposed",)
-    judged, report = examine(facts, made.matrix, wishes, started, remedies=remedies)
-    return judged, report, (*notes, *_about(judged), *passed_over(made.matrix))
+        more = {"gpu": made.profile, **wishes.suppose}
+        note = f"no GPU is here, so the one of the profile, {made.profile}, was supposed"
+        return msgspec.structs.replace(wishes, suppose=more), (note,)
+    return wishes, ()
 
 
 def passed_over(matrix: Matrix) -> tuple[str, ...]:
@@ -352,9 +379,13 @@ def passed_over(matrix: Matrix) -> tuple[str, ...]:
 
 def _about(facts: Facts) -> Iterator[str]:
     """What a user should know of the target before a clean page misleads."""
+    from envdoctor.examine import EMPTY, TOO_LITTLE, too_little  # noqa: PLC0415
     from envdoctor.facts import Known, NotObserved  # noqa: PLC0415
-    from envdoctor.views import ENGINES, TRAINERS, distributions, in_image, in_lock, inside  # noqa: PLC0415
+    from envdoctor.views import ENGINES, TRAINERS, distributions, in_image, in_lock, in_report, inside, is_empty  # noqa: PLC0415
 
+    if in_report(facts):
+        yield from (EMPTY if is_empty(facts) else TOO_LITTLE,) if too_little(facts) else ()
+        return
     try:
         present = distributions(facts)
     except NotObserved:

@@ -61,7 +61,8 @@ def layers(facts: Facts, verdicts: Iterable[Verdict]) -> tuple[Layer, ...]:
 
 
 def _layer(name: str, found: str | None, joint: Joint, verdicts: tuple[Verdict, ...]) -> Layer:
-    here = [verdict for verdict in verdicts if verdict.joint is joint]
+    # the error of a pasted report belongs to no layer by itself: what it means may lie anywhere below
+    here = [verdict for verdict in verdicts if verdict.joint is joint and not verdict.code.startswith("ED8")]
     failed = [verdict for verdict in here if verdict.outcome is Outcome.FAIL]
     errors = [one.code for one in failed if any(finding.severity is Severity.ERROR for finding in one.findings)]
     warnings = [one.code for one in failed if any(finding.severity is Severity.WARNING for finding in one.findings)]
@@ -166,4 +167,6 @@ def _packages(facts: Facts, names: tuple[str, ...]) -> str | None:
         present = distributions(facts)
     except NotObserved:
         return "unknown"
-    return ", ".join(f"{name} {present[name].version}" for name in names if name in present) or None
+    said = ", ".join(f"{name} {present[name].version}" for name in names if name in present) or None
+    report = facts.report
+    return UNKNOWN if said is None and report is not None and not report.complete_packages else said

@@ -60,9 +60,22 @@ def readable(what: str, version: str) -> Version:
 def elsewhere(facts: Facts) -> bool:
     """Whether the paths are not those of this machine: no command may delete by their word.
 
-    So they are in a record, perhaps of another machine and by somebody else, and in a root folder or an image.
+    So they are in a record, perhaps of another machine and by somebody else, on another node, in a root folder or an image, and
+    in a pasted report.
     """
-    return facts.target.spec.startswith("saved:") or inside(facts) or in_lock(facts)
+    return facts.target.spec.startswith(("saved:", "node:", "report:")) or inside(facts) or in_lock(facts)
+
+
+def on_windows(facts: Facts) -> bool:
+    """Whether a report is of Windows itself: the data knows wheels for Linux alone."""
+    name = facts.host.os_name
+    return (
+        in_report(facts) and isinstance(name, Known) and name.value is not None and "Windows" in name.value and not _in_wsl(facts)
+    )
+
+
+def _in_wsl(facts: Facts) -> bool:
+    return isinstance(facts.host.wsl, Known) and bool(facts.host.wsl.value)
 
 
 def inside(facts: Facts) -> bool:
@@ -78,6 +91,21 @@ def in_root(facts: Facts) -> bool:
 def in_image(facts: Facts) -> bool:
     """Whether the target is a container image (or a record of one): it is mended by building it again."""
     return facts.target.spec.startswith("image:") or facts.target.chosen.startswith("a record of image:")
+
+
+def in_report(facts: Facts) -> bool:
+    """Whether the facts are what a pasted report says: of what is not in it nothing is known."""
+    return facts.report is not None
+
+
+def is_empty(facts: Facts) -> bool:
+    """Whether a pasted report holds no word at all."""
+    return facts.report is not None and facts.report.lines == 0
+
+
+def cuda_started(facts: Facts) -> bool:
+    """Whether a pasted report shows that torch started CUDA on its driver: what tables say of the two is then no error."""
+    return facts.report is not None and facts.report.asked_for_gpu is True
 
 
 def in_lock(facts: Facts) -> bool:
@@ -127,9 +155,24 @@ def untagged(name: str, version: Version) -> bool:
     return name in ENGINES and version.is_devrelease and version.release < (0, 2)
 
 
+def built_from_source(version: Version | None) -> bool:
+    """Whether it is a vendor's or somebody's own build of a branch (2.5.0a0+872d972e41.nv24.08), not a nightly one."""
+    return version is not None and version.pre is not None and version.dev is None and version.local is not None
+
+
 def metadata_path(one: Distribution) -> str:
     """Where its version was read; a supposed distribution lies nowhere."""
     return f"{one.location}/{one.metadata_dir}" if one.location else one.metadata_dir
+
+
+def requirements_path(one: Distribution) -> str:
+    """Where its requirements were read."""
+    return one.requires_from or metadata_path(one)
+
+
+def by_the_data(name: str, version: str) -> str:
+    """Where the requirements of a release stand that is named and not installed here."""
+    return f"METADATA of {name} {version}, in the compatibility data"
 
 
 def driver_version(facts: Facts) -> Known[str | None] | Unknown:

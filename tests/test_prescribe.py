@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from envdoctor.check import check
 from envdoctor.claims import admits
+from envdoctor.examine import Wishes, examine
 from envdoctor.facts import Known
 from envdoctor.findings import Change, Diagnosis, Finding, Kind, Layer, Safety, Severity
 from envdoctor.prescribe import commands, prescribe, representative, supposition
+from envdoctor.sources import pasted
 from envdoctor.views import parsed
 from tests.factory import MATRIX, dist, drop, edit, gpu, healthy, put, with_torch
 
@@ -191,3 +193,22 @@ def test_a_release_that_this_python_or_machine_has_no_wheel_of_is_not_offered(fi
     (made,) = prescribe([Diagnosis(root=root)], facts, MATRIX, before)
     assert made.remedies == ()
     assert why in made.rejected[0]
+
+
+WINDOWS = "OS: Microsoft Windows 11 Pro\nPyTorch version: 2.6.0+cpu\nPython version: 3.12.4\nGPU 0: NVIDIA GeForce RTX 4090\nAssertionError: Torch not compiled with CUDA enabled\n"
+
+
+def test_for_windows_nothing_is_called_proven_and_no_wheels_of_linux_are_named() -> None:
+    _, report = examine(pasted.facts_of(WINDOWS.encode(), "a test", MATRIX), MATRIX, Wishes(), 0.0)
+    (remedy,) = (one for one in report.diagnoses[0].remedies if one.kind is Kind.INSTALL)
+    assert not remedy.proven
+    assert "Not proven for Windows" in remedy.says
+    ((*_, last),) = remedy.commands
+    assert last == "torch==2.6.0"
+    assert "--torch-backend=auto" in remedy.commands[0]
+
+
+def test_wsl_is_linux() -> None:
+    text = WINDOWS.replace("OS: Microsoft Windows 11 Pro", "OS: Ubuntu 22.04\nPlatform: Linux-6.6.87.2-microsoft-standard-WSL2")
+    _, report = examine(pasted.facts_of(text.encode(), "a test", MATRIX), MATRIX, Wishes(), 0.0)
+    assert not any("Windows" in one.says for one in report.diagnoses[0].remedies)

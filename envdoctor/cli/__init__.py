@@ -12,7 +12,12 @@ import sys
 def main() -> None:
     """Run, and turn every way of failing into a clear line and the right exit status."""
     gc.disable()  # a short life that makes few cycles: collecting costs more than it frees
-    status = guarded()
+    try:
+        status = guarded()
+    except KeyboardInterrupt:  # before there was anything to guard, or just behind it
+        status = 130
+    # what is left is to hand over what was said
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
@@ -41,7 +46,16 @@ def guarded() -> int:
     except OSError as error:
         return lost_output(error)
     except Exception as error:  # noqa: BLE001 - a bug is a result too, not a stack trace
-        return bug(error)
+        return 130 if interrupted(error) else bug(error)
+
+
+def interrupted(error: BaseException | None) -> bool:
+    """Whether an interrupt is behind it: libraries make other errors of one that meets them at work."""
+    for _ in range(20):
+        if error is None or isinstance(error, KeyboardInterrupt):
+            break
+        error = error.__cause__ or error.__context__
+    return isinstance(error, KeyboardInterrupt)
 
 
 def command() -> int:
@@ -57,8 +71,9 @@ def command() -> int:
 
 def refused(text: str) -> int:
     """Say what is wrong with the usage or the input; gives the exit status."""
-    if sys.stderr is not None:
-        sys.stderr.write(f"envdoctor: {text}\n")
+    from envdoctor.cli.output import tell  # noqa: PLC0415
+
+    tell(f"envdoctor: {text}\n")
     return 2
 
 
@@ -75,9 +90,9 @@ def lost_output(error: OSError) -> int:
 def bug(error: BaseException) -> int:
     """Say that envdoctor itself failed; gives the exit status."""
     from envdoctor.cli.bug import describe  # noqa: PLC0415
+    from envdoctor.cli.output import tell  # noqa: PLC0415
 
-    if sys.stderr is not None:
-        sys.stderr.write(describe(error) + "\n")
+    tell(describe(error) + "\n")
     return 4
 
 

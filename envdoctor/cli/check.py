@@ -72,8 +72,9 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
 
     TARGET is an environment's folder or a Python interpreter (PATH or venv:PATH); image:REF, a container image that the
     engine has, looked at in a container without network in which nothing can be written (image:REF::/opt/venv names the
-    Python in it); root:DIR, an unpacked image or a chroot, of which nothing is run; saved:PATH, a record made earlier; or
-    lock:h100, a lock of `envdoctor lock` on the machine it is for (lock:FILE.txt: any list of exact versions).
+    Python in it); root:DIR, an unpacked image or a chroot, of which nothing is run; saved:PATH, a record made earlier;
+    lock:h100, a lock of `envdoctor lock` on the machine it is for (lock:FILE.txt: any list of exact versions); or
+    report:FILE, a text that somebody pasted, or a log (report:- or `envdoctor check < FILE`: standard input).
     Without it the active environment is checked: VIRTUAL_ENV, else CONDA_PREFIX, else python3 on PATH.
 
     With two targets, a lock and an environment, the drift report: whether the environment is what the lock says, with

@@ -28,6 +28,7 @@ def run_check(  # noqa: PLR0913 - one argument an option of the command
     """Check a target and print the report; gives the exit status. Raises UserError."""
     from envdoctor import session  # noqa: PLC0415
 
+    target = target or pasted_on_stdin()
     if deep:
         from envdoctor.cli.deepening import deepened, refuse  # noqa: PLC0415
 
@@ -39,6 +40,8 @@ def run_check(  # noqa: PLR0913 - one argument an option of the command
     if deep:
         facts = deepened(facts, pending)
     asked = session.unheard(facts, pending.ask) if pending.ask else ()
+    if target is None and waiting_on_stdin():
+        asked += ("text waits on standard input and was not read; `envdoctor check report:-` judges it",)
     judged, report, notes = session.judge(session.pasteable(facts, pending), made, STARTED)
     notes += asked
 
@@ -56,4 +59,38 @@ def run_check(  # noqa: PLR0913 - one argument an option of the command
         notes += (f"recorded; replay with: {again}",)
     page = Page(color=wants_color(output), width=width(output), verbose=verbose, notes=notes, today=made.today)
     emit(formats[form](report, judged, page), output, exact=form == "json")
-    return exit_code(report, fail_on=made.fail_on, strict=strict)
+    return exit_code(report, fail_on=made.fail_on, strict=strict, facts=judged)
+
+
+def pasted_on_stdin() -> str | None:
+    """``report:-`` for `envdoctor check < log`; None where standard input is no file that was given for this.
+
+    A file alone is taken: a pipe may be open for ever, and a file that was read already (a script that a shell reads line by
+    line) is somebody else's. An empty one is taken too: who gave it (``program > log``, where the program wrote to standard
+    error) asked for that text to be judged, not the environment of whoever reads it. /dev/null is no regular file.
+    """
+    import os  # noqa: PLC0415 - start-up time
+    import stat  # noqa: PLC0415
+
+    try:
+        if stat.S_ISREG(os.fstat(0).st_mode) and os.lseek(0, 0, os.SEEK_CUR) == 0:
+            return "report:-"
+    except OSError:
+        pass
+    return None
+
+
+def waiting_on_stdin() -> bool:
+    """Whether a pipe on standard input holds bytes by now; nothing is read, and nothing is waited for."""
+    import os  # noqa: PLC0415
+    import stat  # noqa: PLC0415
+
+    try:
+        import fcntl  # noqa: PLC0415
+        import termios  # noqa: PLC0415
+
+        if not stat.S_ISFIFO(os.fstat(0).st_mode):
+            return False
+        return any(fcntl.ioctl(0, termios.FIONREAD, b"\0\0\0\0"))
+    except (ImportError, OSError):
+        return False

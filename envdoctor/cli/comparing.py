@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from envdoctor.locks.document import Listed, Lock
 
 
 def run_diff(
@@ -71,7 +67,7 @@ def run_drift(  # noqa: PLR0913 - one argument an option of the command
     require_known(made.wishes.suppose, facts, made.matrix)
     facts = session.pasteable(supposing(facts, made.wishes.suppose, made.matrix), pending)
     found = drift(sought, facts)
-    todo = steps(found, sought, facts, session.shown(requirements_of(sought, before.spec.path)))
+    todo = steps(found, sought, facts, session.shown(source.requirements_of(sought, before.spec.path)))
     subject = Subject(lock=says.spec, says=says.chosen, next_command=("envdoctor", "check", target))
     page = Page(color=wants_color(output), width=width(output), verbose=verbose, notes=session.passed_over(made.matrix))
     text = document(found, subject, todo, facts) if form == "json" else render(found, subject, todo, facts, page)
@@ -94,11 +90,3 @@ def not_a_drift(kinds: tuple[str, str], first: str, second: str) -> tuple[str, s
     if kinds[1] == "lock":
         return f"{what}, in this order", f"Turn them round: envdoctor check {second} {first}"
     return f"{what}; {first} is no lock", f"Two environments are compared by: envdoctor diff {first} {second}"
-
-
-def requirements_of(sought: Lock | Listed, spec: str) -> str:
-    """Path of the requirements file of what ``lock:SPEC`` names. Raises UserError: it has gone."""
-    from envdoctor.locks.document import Listed  # noqa: PLC0415
-    from envdoctor.locks.files import locate  # noqa: PLC0415
-
-    return sought.path if isinstance(sought, Listed) else f"{os.path.splitext(locate(spec))[0]}.txt"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def every_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
 
 
 def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
-    """Files and folders; a kind of target where none of them begins so; after ``lock:`` the locks that are found from here."""
+    """Files and folders; a kind of target where none of them begins so, and files after it; after ``lock:`` the locks found."""
     from click.shell_completion import CompletionItem  # noqa: PLC0415
 
     from envdoctor.sources import SCHEMES  # noqa: PLC0415
@@ -41,6 +42,11 @@ def targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
         from envdoctor.locks.files import names  # noqa: PLC0415
 
         return [CompletionItem(word) for name in names() if (word := f"lock:{name}").startswith(incomplete)]
+    kind, colon, begun = incomplete.partition(":")
+    if colon and kind in SCHEMES:
+        # the shell knows files by their own names only
+        found = sorted(glob.glob(glob.escape(begun) + "*"))
+        return [CompletionItem(f"{kind}:{path}/" if os.path.isdir(path) else f"{kind}:{path}") for path in found]
     words = [f"{scheme}:" for scheme in SCHEMES if incomplete and scheme.startswith(incomplete)]
     if words and not glob.glob(glob.escape(incomplete) + "*"):
         return [CompletionItem(word) for word in words]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HINTS = {
     "lock": "Install it, then: envdoctor check --deep .venv",
     "root": "Run it inside: chroot {path} envdoctor check --deep",
+    "report": "On the machine that it is from: envdoctor check --deep",
     "saved": "On the machine itself: envdoctor check --deep --record DIR. The record then keeps what was run.",
     "image": "Run it inside: docker run --rm --gpus all {path} envdoctor check --deep",
 }
@@ -52,13 +53,13 @@ def deepened(facts: Facts, pending: Pending) -> Facts:
 class Progress:
     """What is run now, on one live line at a terminal; nothing elsewhere."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self.stream = stream
         self.live: Any = None
         self.lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        if self.stream.isatty():
+        if self.stream is not None and self.stream.isatty():
             from rich.console import Console  # noqa: PLC0415 - only where somebody looks
             from rich.progress import Progress as Live  # noqa: PLC0415
             from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415

@@ -92,14 +92,25 @@ def shown_for(judged: Facts, report: Report, made: Plan, words: Words) -> Shown:
     from envdoctor.fixing.keeping import keeping  # noqa: PLC0415
     from envdoctor.fixing.planning import Wish, plan, treated  # noqa: PLC0415
     from envdoctor.fixing.shown import Shown  # noqa: PLC0415
-    from envdoctor.views import elsewhere, in_lock  # noqa: PLC0415
+    from envdoctor.views import elsewhere, in_lock, in_report, on_windows  # noqa: PLC0415
 
-    keep = keeping(words.keep, judged, made.matrix)
-    wish = Wish(keep=keep, index=index_of(words), several=words.all_plans)
+    if on_windows(judged):
+        raise UserError(
+            "no plan is made for Windows, which the report is about: the data knows wheels for Linux alone",
+            "`envdoctor check` of it says the cause; under WSL2 the wheels for Linux are what is installed.",
+        )
     try:
+        keep = keeping(words.keep, judged, made.matrix)
+        wish = Wish(keep=keep, index=index_of(words), several=words.all_plans)
         answer = plan(judged, made.matrix, report, wish, Resolver(offline=words.offline))
     except NotObserved as lack:
-        raise UserError(f"there is nothing to plan with: {lack.why}", "envdoctor check says what could not be read.") from lack
+        if in_report(judged) and (what := unsaid(judged)):
+            told = f"says neither {' nor '.join(what)}" if len(what) > 1 else f"does not say {next(iter(what))}"
+            raise UserError(
+                f"there is nothing to plan with: the report {told}", f"Give it: {'; '.join(what.values())}."
+            ) from lack
+        hint = "envdoctor check says what could not be read."
+        raise UserError(f"there is nothing to plan with: {lack.why}", hint) from lack
     answer = treated(answer, judged, made.matrix, report)
     lacking = not answer.plans and bool(answer.wanted or answer.asked)
     return Shown(
@@ -111,6 +122,18 @@ def shown_for(judged: Facts, report: Report, made: Plan, words: Words) -> Shown:
         advice=about_flash_attn(judged, made.matrix, answer),
         appliable=not elsewhere(judged) and not in_lock(judged),
     )
+
+
+def unsaid(facts: Facts) -> dict[str, str]:
+    """What a plan needs and a report does not say -> how to give it."""
+    from envdoctor.facts import Known  # noqa: PLC0415
+
+    found = {}
+    if not isinstance(facts.python, Known):
+        found["Python's version"] = "--suppose python=3.12, or whichever it was"
+    if not isinstance(facts.packages.distributions, Known):
+        found["the versions of packages"] = "the output of `pip list` in the report, or --suppose PACKAGE=VERSION for each"
+    return found
 
 
 def index_of(words: Words) -> Index:

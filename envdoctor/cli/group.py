@@ -10,10 +10,12 @@ from envdoctor.cli.lazy import Lazy
 COMMANDS = {
     "check": "Find the root cause of what is wrong with an environment, and what mends it.",
     "smoke": "Prove with a short, verified GRPO training run that the stack works on this device.",
+    "preflight": "Stop a broken machine before it costs money: every check that a job needs, cheapest first.",
     "fix": "Plan the smallest change of packages that mends an environment, and make it with --apply.",
     "lock": "Lock the stack of a target with hashes, once the rules find it clean.",
     "build-image": "Build the pinned image of a target, and prove that it is right before it gets its name.",
     "lint": "Find the GPU-stack mistakes in a Dockerfile that break the build or let the image drift.",
+    "triage": "For maintainers: the answer to a pasted report, ready to post, or which causes many have.",
     "explain": "Show the manual page of a rule.",
     "rules": "List the rules.",
     "libs": "Show which libraries lie here more than once, and which copy wins.",

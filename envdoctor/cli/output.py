@@ -21,7 +21,10 @@ def emit(text: str, output: str | None, *, exact: bool = False) -> None:
     """
     if output is None or output == "-":
         if sys.stdout is None:
-            raise UserError("standard output is closed", "Pass --output FILE.")
+            raise UserError(
+                "standard output is closed",
+                "Open it, or let a file take what it would get (--output, or --report of a preflight).",
+            )
         encoding = "utf-8" if exact else sys.stdout.encoding or "utf-8"
         try:
             sys.stdout.buffer.write(text.encode(encoding, "backslashreplace"))
@@ -32,7 +35,9 @@ def emit(text: str, output: str | None, *, exact: bool = False) -> None:
             # what is still buffered cannot be written either; the interpreter must not try again at exit
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
             what = f"the report cannot be written to standard output: {error.strerror}"
-            raise UserError(what, "Make room on the disk, or pass --output FILE on another one.") from error
+            raise UserError(
+                what, "Make room on the disk, or let a file on another one take it (--output, or --report of a preflight)."
+            ) from error
         return
     try:
         with open(output, "w", encoding="utf-8") as handle:
@@ -40,6 +45,18 @@ def emit(text: str, output: str | None, *, exact: bool = False) -> None:
     except OSError as error:
         hint = "Give a file in a folder that exists, on a disk with room, that you may write."
         raise UserError(f"{output} cannot be written: {error.strerror}", hint) from error
+
+
+def tell(text: str) -> None:
+    """Write to standard error what is only worth telling: where that is closed or full, the work goes on and its status stays."""
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        # what is still buffered cannot be written either; the interpreter must not try again at exit
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def checked(places: dict[str, str | None]) -> None:

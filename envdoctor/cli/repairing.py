@@ -37,7 +37,7 @@ def checked(target: str | None, words: Words, doing: Doing) -> None:
         raise UserError(
             f"{'--yes' if doing.yes else '--system'} goes with --apply or --into", "Add --apply to make the plan real."
         )
-    if told and target is not None and target.startswith(("saved:", "root:", "image:", "lock:")):
+    if told and target is not None and target.startswith(("saved:", "root:", "image:", "lock:", "report:")):
         what = f"{told[0]} needs an environment on this machine, and {target.partition(':')[0]}: is none"
         raise UserError(what, "Without it the plan is shown, to be carried out where the environment is.")
     wrong = [word for word in words.suppose if word.partition("=")[0].strip().lower() not in MACHINE]

@@ -1,14 +1,14 @@
 """Run every section and print one JSON document.
 
 The request is words of the form KEY=VALUE, all optional:
-``deadline_s``: seconds for the whole probe; ``venv``: probe this environment's folder under another interpreter, because
-its own does not start; ``root``: judge this folder as a root, from outside, and in it the Python that ``inside`` names (else
-the best one); ``image``: this is a container made of that image only to look into it (with ``root``: the folder is its root, and
-``environ`` the JSON of what its configuration sets); ``pynvml``: path of the module that travels along; ``extras``: also run compilers,
-lscpu, topo; ``deep_link``: "all" or distributions by comma, whose libraries are all linked too; ``bare``: link each file as a plain
-dlopen would, with nothing of its own package opened before it; ``alone``: link without ``import torch`` before;
-``name_pairs``: "a>b,c>d", importers and exporters whose names are compared too; ``records``: also compare every file that a RECORD
-lists with its hash.
+``deadline_s``: seconds for the whole probe; ``venv``: probe this environment's folder under another interpreter, because its
+own does not start; ``root``: judge this folder as a root, from outside, and in it the Python that ``inside`` names (else the
+best one); ``image``: this is a container made of that image only to look into it (with ``root``: the folder is its root, and
+``environ`` the JSON of what its configuration sets); ``pynvml``: path of the module that travels along, or "travels" where
+its text came with the probe's own; ``extras``: also run compilers, lscpu, topo; ``deep_link``: "all" or distributions by
+comma, whose libraries are all linked too; ``bare``: link each file as a plain dlopen would, with nothing of its own package
+opened before it; ``alone``: link without ``import torch`` before; ``name_pairs``: "a>b,c>d", importers and exporters whose
+names are compared too; ``records``: also compare every file that a RECORD lists with its hash.
 """
 
 import gc

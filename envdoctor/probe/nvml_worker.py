@@ -2,7 +2,8 @@
 
 Run as a script in a process that the probe kills at its deadline, because a sick GPU can block these calls for ever.
 Questions: ``list``; ``gpu INDEX``; ``cuda PATH-OF-LIBCUDA``. ENVDOCTOR_PYNVML names the pynvml.py that travels with the
-probe. NVML makes no CUDA context and neither does cuDriverGetVersion; cuInit is never called. No UUID or serial is read.
+probe; where there is no such file, its text is the global TRAVELLED, put before this program. NVML makes no CUDA context and
+neither does cuDriverGetVersion; cuInit is never called. No UUID or serial is read.
 """
 
 import ctypes
@@ -32,10 +33,17 @@ def main():
 
 def load(path):
     """The pynvml module at ``path``, and no other of that name."""
-    spec = importlib.util.spec_from_file_location("pynvml", path)
+    text = globals().get("TRAVELLED")
+    if text is not None:
+        spec = importlib.util.spec_from_loader("pynvml", None)
+    else:
+        spec = importlib.util.spec_from_file_location("pynvml", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules["pynvml"] = module  # it looks itself up there while it is loaded
-    spec.loader.exec_module(module)
+    if text is not None:
+        exec(compile(text, path, "exec"), module.__dict__)
+    else:
+        spec.loader.exec_module(module)
     return module
 
 

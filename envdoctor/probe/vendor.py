@@ -10,6 +10,7 @@ from .machine import DEADLINE_S, Trouble
 
 NVML = "libnvidia-ml.so.1"
 WSL_DIR = "/usr/lib/wsl/lib"
+TRAVELS = "travels"  # of ask["pynvml"]: its text is with the probe's own, and no file of this machine
 
 
 class NoDriver(Exception):
@@ -50,6 +51,9 @@ def question(machine, ask, words, seconds=DEADLINE_S):
     Raises NoDriver, Missing or Trouble.
     """
     pynvml = ask.get("pynvml")
+    source = worker_source()
+    if pynvml == TRAVELS:
+        source, pynvml = with_pynvml(source)
     if not pynvml and words[0] != "cuda":
         raise Trouble("NVML was not asked: pynvml (the nvidia-ml-py package) did not come with the probe")
     # a recorded machine must not depend on where the recording Python lay
@@ -58,7 +62,7 @@ def question(machine, ask, words, seconds=DEADLINE_S):
         raise Trouble("NVML was not asked: this Python does not know its own path (sys.executable is empty)")
     environ = dict(machine.environ, ENVDOCTOR_PYNVML=pynvml or "")
     try:
-        status, out, err = machine.run([python, "-I", "-S", "-B", "-", *words], seconds, stdin=worker_source(), env=environ)
+        status, out, err = machine.run([python, "-I", "-S", "-B", "-", *words], seconds, stdin=source, env=environ)
     except Trouble as error:
         raise Trouble(str(error).replace(python, "libcuda" if words[0] == "cuda" else "NVML", 1))
     try:
@@ -77,6 +81,15 @@ def question(machine, ask, words, seconds=DEADLINE_S):
 def worker_source():
     """The bytes of nvml_worker.py, from a folder or from the zip that the probe travels in."""
     return __loader__.get_data(os.path.join(os.path.dirname(__file__), "nvml_worker.py"))
+
+
+def with_pynvml(source):
+    """(the worker's program with the text of pynvml in it, what to call it), or (the program, None) where it did not arrive."""
+    try:
+        text = __loader__.get_data(os.path.join(os.path.dirname(__file__), "pynvml.py"))
+    except OSError:
+        return source, None
+    return b"TRAVELLED = %s\n%s" % (ascii(text.decode()).encode("ascii"), source), TRAVELS
 
 
 def together(jobs):

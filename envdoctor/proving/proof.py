@@ -67,7 +67,7 @@ class Cause(Part, frozen=True):
     code: str | None = None
     """The rule that found it ("ED310"), where a rule did."""
     signature: str | None = None
-    """The signature in data/signatures.toml that was recognised."""
+    """The signature in data/signatures that was recognised."""
     sources: tuple[Source, ...] = ()
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from envdoctor.findings import Outcome
 from envdoctor.render import live
+from envdoctor.render.reported import known_error
 from envdoctor.stack import layers
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def document(report: Report, facts: Facts, page: Page) -> dict[str, Any]:
         },
         "supposed": report.supposed,
         "diagnoses": [_diagnosis(one) for one in report.diagnoses],
+        **({"asides": [_diagnosis(one) for one in report.asides]} if report.asides else {}),
+        **_known_error(facts),
         "stack": [
             {"layer": row.name, "found": row.found, "state": row.state.value, "codes": list(row.codes)}
             for row in layers(facts, report.verdicts)
@@ -53,6 +56,14 @@ def document(report: Report, facts: Facts, page: Page) -> dict[str, Any]:
     }
 
 
+def _known_error(facts: Facts) -> dict[str, Any]:
+    known = known_error(facts)
+    if known is None:
+        return {}
+    said = {"title": known.title, "line": known.line, "text": known.quote, "why": known.why, "says": known.says}
+    return {"known_error": {"no_fault": known.leads, **said}}
+
+
 def _diagnosis(one: Diagnosis) -> dict[str, Any]:
     return {
         **_finding(one.root),
@@ -67,6 +78,7 @@ def _diagnosis(one: Diagnosis) -> dict[str, Any]:
             for remedy in one.remedies
         ],
         "rejected": list(one.rejected),
+        **({"standing": {"beside": one.standing.beside, "why": one.standing.why}} if one.standing is not None else {}),
         "symptoms": [_finding(symptom) for symptom in one.symptoms],
     }
 

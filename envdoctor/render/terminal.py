@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from envdoctor.facts import Known
 from envdoctor.findings import Layer, Outcome, Safety, Severity, age_days
 from envdoctor.render import harmless, live, shell, shortened
+from envdoctor.render.reported import BESIDE, known_error
 from envdoctor.stack import State, layers
 from envdoctor.wording import brief, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from envdoctor.facts import Facts
     from envdoctor.findings import Diagnosis, Evidence, Finding, Report
@@ -46,6 +47,8 @@ LAYERS = {
     Layer.LOADED: "having loaded it (loaded)",
     Layer.TRAINED: "having trained (trained)",
 }
+REPORTED = "in the report"
+"""What rule ED801 calls a line of a pasted report."""
 MAX_EVIDENCE = 6
 MAX_TEXT = 4000
 
@@ -55,7 +58,10 @@ def render(report: Report, facts: Facts, page: Page) -> str:
     parts = [
         "\n".join(_head(report, facts, page)),
         "\n".join(_stack(report, facts, page)),
-        *("\n".join(_diagnosis(one, page)) for one in report.diagnoses),
+        "\n".join(_reported(facts, page, leads=True)),
+        *("\n".join((*_place(number, report, page), *_diagnosis(one, page))) for number, one in enumerate(report.diagnoses)),
+        "\n".join(_reported(facts, page, leads=False)),
+        "\n".join(_asides(report, page)),
         "\n".join(_run(report, facts, page)),
         "\n".join((*_notes(report, page), *_old_data(report, page))),
         "\n".join(_doubts(report, page)),
@@ -84,7 +90,12 @@ def _wrapped(text: str, page: Page, first: str, rest: str | None = None) -> list
 def _head(report: Report, facts: Facts, page: Page) -> Iterator[str]:
     target = facts.target
     yield from _wrapped(f"envdoctor: {target.spec} ({target.chosen})", page, "", "  ")
-    if isinstance(facts.python, Known):
+    pasted = facts.report
+    if pasted is not None:
+        forms = f"; recognised: {', '.join(pasted.formats)}" if pasted.formats else ""
+        text = f"{plural(pasted.lines, 'line')}{forms}. What is not in the text is not judged."
+        yield from _wrapped(text, page, "  ", "  ")
+    elif isinstance(facts.python, Known):
         python = facts.python.value
         yield from _wrapped(f"Python {python.version}, {python.executable}; read {facts.taken_at}", page, "  ", "  ")
     yield from _image(facts, page)
@@ -116,6 +127,39 @@ def _stack(report: Report, facts: Facts, page: Page) -> Iterator[str]:
         lines = _wrapped(row.found, page, " " * (len(first) + 8))
         yield first + _paint(f"{mark:<7}", style, page) + " " + lines[0].lstrip() + _paint(codes, style, page)
         yield from lines[1:]
+
+
+def _reported(facts: Facts, page: Page, *, leads: bool) -> Iterator[str]:
+    """Of a pasted report: the error in it that is known and names no cause."""
+    one = known_error(facts)
+    if one is None or one.leads is not leads:
+        return
+    yield from _wrapped(f"{one.head}: {one.title}", page, "", "  ")
+    yield from _wrapped(one.why, page, "  ", "  ")
+    yield from _wrapped(f"{REPORTED}: {shortened(one.quote)}  [line {one.line}]", page, "  seen    ")
+    yield from _wrapped(one.says, page, "  fix     ")
+
+
+def _place(number: int, report: Report, page: Page) -> Iterator[str]:
+    """Of a pasted report: what is wrong besides what failed is marked so; in full, why each stands where it does."""
+    standing = report.diagnoses[number].standing
+    if standing is None:
+        return
+    before = report.diagnoses[number - 1].standing if number else None
+    if standing.beside and not (before is not None and before.beside):
+        yield BESIDE
+    if page.verbose:
+        yield from _wrapped(standing.why, page, "why here: ", "  ")
+
+
+def _asides(report: Report, page: Page) -> Iterator[str]:
+    """Of a pasted report: what is worth knowing and no error in it names."""
+    if report.asides:
+        yield "Worth knowing, though no error in the report names it:"
+    for one in report.asides:
+        yield from _wrapped(f"{one.root.code} {one.root.title}", page, "  - ")
+        if page.verbose:
+            yield from _evidence(one.root, page, "    ")
 
 
 def _diagnosis(one: Diagnosis, page: Page) -> Iterator[str]:
@@ -218,13 +262,17 @@ def _old_data(report: Report, page: Page) -> Iterator[str]:
 
 
 def _doubts(report: Report, page: Page) -> Iterator[str]:
-    """Questions by reason: one missing driver opens many questions and is said once."""
-    by_reason: dict[str, list[str]] = {}
-    for verdict in report.verdicts:
-        for doubt in verdict.doubts:
-            by_reason.setdefault(doubt.why, []).append(f"{verdict.code} {doubt.question}")
-    if by_reason:
+    asked = [(f"{verdict.code} {doubt.question}", doubt.why) for verdict in report.verdicts for doubt in verdict.doubts]
+    if asked:
         yield "Could not tell:"
+    yield from open_questions(asked, page)
+
+
+def open_questions(asked: Iterable[tuple[str, str]], page: Page) -> Iterator[str]:
+    """Questions (each begins with its code) by the reason they are open: one missing driver opens many and is said once."""
+    by_reason: dict[str, list[str]] = {}
+    for question, why in asked:
+        by_reason.setdefault(why, []).append(question)
     for why, questions in by_reason.items():
         if page.verbose or len(questions) == 1:
             for question in questions:

@@ -140,7 +140,7 @@ def test_a_profile_supposes_its_gpu_where_none_is(save: Save, tmp_path: Path) ->
     (tmp_path / "envdoctor.toml").write_text('profile = "b200"\n')
     done = run("check", target, "--format", "json", cwd=tmp_path)
     report = json.loads(done.stdout)
-    assert report["notes"][-1] == "no GPU is here, so the configured profile b200 was supposed"
+    assert report["notes"][-1] == "no GPU is here, so the one of the profile, b200, was supposed"
     assert "ED107" in {one["code"] for one in report["diagnoses"]}
 
 
@@ -304,6 +304,28 @@ def test_a_bug_of_ours_exits_with_4_and_asks_for_a_report(save: Save) -> None:
     assert "ZeroDivisionError" in done.stderr
 
 
+INTERRUPTED = """
+import sys, signal
+def interrupted(*_, **__):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt as end:
+        raise RuntimeError("a library makes its own error of it") from end
+import envdoctor.examine as e
+e.examine = interrupted
+sys.argv[1:] = ["check", %r]
+import envdoctor.cli as c
+c.main()
+"""
+
+
+def test_an_interrupt_that_a_library_made_another_error_of_is_an_interrupt(save: Save) -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED % save(healthy())], capture_output=True, check=False, text=True)
+    assert done.returncode == 130
+    assert "bug" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_help_needs_no_probe_and_names_the_exit_status() -> None:
     for words in (["--help"], ["check", "--help"]):
         done = run(*words)
@@ -322,5 +344,15 @@ def test_the_shell_offers_kinds_of_targets_where_no_file_begins_so(tmp_path: Pat
     assert offered("im") == [("image:", "plain")]
     assert offered("image:mi") == []
     assert offered("") == [("", "file")]
+    assert offered("re") == [("report:", "plain")]
     (tmp_path / "rollouts").mkdir()
     assert offered("ro") == [("ro", "file")]
+
+
+def test_the_shell_offers_files_after_a_kind_of_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "issue.txt").write_text("")
+    (tmp_path / "issues").mkdir()
+    context, parameter = click.Context(check.command), check.command.params[0]
+    assert [item.value for item in targets(context, parameter, "report:is")] == ["report:issue.txt", "report:issues/"]
+    assert targets(context, parameter, "saved:none") == []

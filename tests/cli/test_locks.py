@@ -82,7 +82,7 @@ def test_a_lock_for_no_gpu_is_not_judged_for_the_gpu_of_the_configuration(here: 
     assert "configured by" in done.stdout
     assert "profile" not in done.stdout
     (here / "r.txt").write_text("numpy==2.0.0\n")
-    assert "the configured profile h100 was supposed" in run("check", "lock:r.txt", cwd=here).stdout.replace("\n ", "")
+    assert "the one of the profile, h100, was supposed" in run("check", "lock:r.txt", cwd=here).stdout.replace("\n ", "")
 
 
 def test_a_list_of_versions_is_a_target_too(here: Path) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 LOCK = f"lock:{CI}/ci.toml"
+HEALTHCHECK = CI.parents[2] / "deploy" / "docker" / "healthcheck.Dockerfile"
 
 
 def wheel(folder: Path, name: str, version: str, members: Mapping[str, bytes], tag: str = "py3-none-any") -> LockedPackage:
@@ -105,6 +106,39 @@ def test_the_image_runs_as_nobody_in_particular_and_carries_what_it_was_made_of(
     assert "no drift" in inside
     health = json.loads(docker("image", "inspect", "--format", "{{json .Config.Healthcheck}}", reference))
     assert health["Test"] == ["CMD", "/opt/envdoctor/bin/envdoctor", "check", "/opt/venv"]
+
+
+def health_of(folder: Path, reference: str, options: str) -> str:
+    """How a container ends up with the HEALTHCHECK of deploy/docker, its options changed; gives its state and the last line."""
+    lines = HEALTHCHECK.read_text(encoding="utf-8")
+    _, _, check = lines.partition("\nHEALTHCHECK ")
+    assert "--static --require gpu --report" in check
+    check = check.replace("--interval=10m", "--interval=1s").replace("--start-period=30s", "--start-period=1s")
+    check = check.replace("--static --require gpu --report", f"{options} --report")
+    (folder / "Dockerfile").write_text(f"FROM {reference}\nHEALTHCHECK {check}", encoding="utf-8")
+    docker("build", "--quiet", "--tag", "envdoctor-test/health:1", str(folder))
+    name = docker("run", "--detach", "--entrypoint", "sleep", "envdoctor-test/health:1", "120")
+    try:
+        for _ in range(60):
+            health = json.loads(docker("inspect", "--format", "{{json .State.Health}}", name))
+            if health["Status"] != "starting":
+                break
+            time.sleep(0.5)
+        return f"{health['Status']} {health['Log'][-1]['ExitCode']} {health['Log'][-1]['Output']}"
+    finally:
+        docker("rm", "--force", name)
+        docker("image", "rm", "--force", "envdoctor-test/health:1")
+
+
+def test_the_healthcheck_of_the_guide(built: tuple[Path, str, dict[str, Any]], tmp_path: Path) -> None:
+    _, reference, _ = built
+    assert health_of(tmp_path, reference, "--static").startswith("healthy 0 ")
+    broken = health_of(tmp_path, reference, "--static --require gpu")
+    assert broken.startswith("unhealthy 1 ")
+    assert "ENVDOCTOR CRITICAL - FAILED in check: gpu is required" in broken
+    wrong = health_of(tmp_path, reference, "--no-such-option")
+    assert wrong.startswith("healthy 0 "), "a wrong option is no proof of a fault"
+    assert "No such option" in wrong
 
 
 def test_neither_certificates_nor_indexes_are_left_in_the_image(built: tuple[Path, str, dict[str, Any]]) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from envdoctor.proving.diagnosing import diagnose, recognised
+from envdoctor.signatures import signatures
 from tests.factory import MATRIX, healthy
 from tests.proving.made import ENGINE_SAID, failure
 from tests.proving.test_hanging import COMPLAINT, READY, STARTED
-from tests.signature_texts import TEXTS
 from tests.stories.stories import STORIES
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from envdoctor.proving.proof import Cause
 
 FACTS = {story.name: story.facts for story in STORIES}
+
+EXAMPLES = {one.id: one.example for one in signatures()}
 
 
 def plain(how: str, **more: Any) -> Cause:
@@ -57,7 +59,7 @@ def test_the_childs_exception_is_the_cause_and_not_its_parents_words() -> None:
     ],
 )
 def test_the_root_of_the_finding_that_explains_the_text_is_the_cause(story: str, key: str, code: str) -> None:
-    line = TEXTS[key][0]
+    line = EXAMPLES[key]
     cause = on(FACTS[story], line)
     assert cause.code == code
     assert cause.signature == key
@@ -70,7 +72,7 @@ def test_the_root_of_the_finding_that_explains_the_text_is_the_cause(story: str,
 
 
 def test_a_finding_about_something_else_explains_nothing() -> None:
-    line = TEXTS["cuda-out-of-memory"][0]
+    line = EXAMPLES["cuda-out-of-memory"]
     for story in STORIES:
         assert on(story.facts, line).signature == "cuda-out-of-memory"
         assert on(story.facts, line).code is None
@@ -89,20 +91,20 @@ def test_a_rule_that_was_not_named_by_a_text_must_be_about_the_package_that_fail
 
 
 def test_without_a_remedy_the_page_of_the_rule_is_the_command() -> None:
-    causes = [on(story.facts, TEXTS["no-nvidia-driver"][0]) for story in STORIES]
+    causes = [on(story.facts, EXAMPLES["no-nvidia-driver"]) for story in STORIES]
     for cause in causes:
         assert cause.code is None or cause.commands
         assert "No single command" not in cause.says or cause.commands == (("envdoctor", "explain", cause.code),)
 
 
 def test_what_ended_the_run_goes_before_what_was_printed_on_the_way() -> None:
-    said = TEXTS["cuda-library-missing"][0]
+    said = EXAMPLES["cuda-library-missing"]
     assert plain("OSError: [Errno 24] Too many open files", said=said).signature == "too-many-open-files"
     assert plain("RuntimeError: something else", said=said).signature == "cuda-library-missing"
 
 
 def test_an_error_that_was_printed_goes_before_a_warning_that_was() -> None:
-    said = f"INFO 11-26 06:40:01 [importing.py:53] {TEXTS['module-missing'][0]}\n{TEXTS['no-c-compiler'][0]}"
+    said = f"INFO 11-26 06:40:01 [importing.py:53] {EXAMPLES['module-missing']}\n{EXAMPLES['no-c-compiler']}"
     assert [one.signature.id for one in recognised(failure(said=said))][:2] == ["no-c-compiler", "module-missing"]
 
 
@@ -156,9 +158,9 @@ def test_a_run_that_hung_says_in_what_for_how_long_and_which_rank_fell_silent() 
 
 
 def test_a_hang_whose_cause_was_printed_is_that_cause() -> None:
-    cause = plain("no answer in 120 s", late=True, said="\n".join([*STARTED, *READY, COMPLAINT, TEXTS["nccl-shared-memory"][0]]))
+    cause = plain("no answer in 120 s", late=True, said="\n".join([*STARTED, *READY, COMPLAINT, EXAMPLES["nccl-shared-memory"]]))
     assert cause.signature == "nccl-shared-memory"
-    only_wrapped = plain("no answer in 120 s", late=True, said=TEXTS["vllm-engine-core-crashed"][0])
+    only_wrapped = plain("no answer in 120 s", late=True, said=EXAMPLES["vllm-engine-core-crashed"])
     assert only_wrapped.title.startswith("The run hung")
 
 
@@ -190,7 +192,7 @@ def test_an_unknown_failure_tells_what_the_rules_found_without_blaming_it() -> N
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_every_known_text_has_one_cause_on_every_story(story: Any) -> None:
     for key in ("cannot-import-name", "undefined-symbol", "nccl-system-error", "transformers-could-not-import"):
-        cause = on(story.facts, TEXTS[key][0])
+        cause = on(story.facts, EXAMPLES[key])
         assert cause.title
         assert cause.says
         assert cause.evidence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from envdoctor.render import smoke_html
+from envdoctor.render import curves
 from envdoctor.render.smoke_html import render
 from tests.proving.made import measured, not_started, proven, step
 from tests.render.test_smoke import PROOFS, hostile
@@ -126,10 +126,10 @@ def test_four_curves_are_drawn_with_a_point_a_step_and_a_name_for_those_who_do_n
     assert first is not None
     points = [tuple(map(float, point.split(","))) for point in first.group(1).split()]
     assert len(points) == 40
-    assert points[0][0] == smoke_html.LEFT
-    assert points[-1][0] == smoke_html.RIGHT
+    assert points[0][0] == curves.LEFT
+    assert points[-1][0] == curves.RIGHT
     assert points[-1][1] < points[0][1], "the reward has risen: up is less"
-    assert all(smoke_html.TOP <= y <= smoke_html.BOTTOM for _, y in points)
+    assert all(curves.TOP <= y <= curves.BOTTOM for _, y in points)
     assert 'aria-label="Reward: 0.1 to 0.99"' in page
 
 
@@ -152,7 +152,7 @@ def test_a_curve_that_no_step_tells_is_left_out_but_the_reward_never() -> None:
 
 
 def test_a_run_of_many_steps_has_no_dots_and_a_failed_one_no_curves() -> None:
-    many = tuple(step(number) for number in range(smoke_html.MAX_DOTS + 1))
+    many = tuple(step(number) for number in range(curves.MAX_DOTS + 1))
     assert 'class="dot"' not in render(msgspec.structs.replace(proven(), measured=measured(steps=many)))
     assert 'class="dot"' in render(proven())
     page = render(not_started())
