@@ -283,6 +283,10 @@ class Container(Part, frozen=True):
     """NVIDIA driver files are mounted into this container (the toolkit's hook has run)."""
 
 
+BASE_IS_GONE = "its base Python is gone"
+"""How ``Target.broken`` ends where the interpreter's link leads nowhere; anything else may pass (permissions, memory)."""
+
+
 class Target(Part, frozen=True):
     """What was probed. Filled in by the source, not by the probe."""
 

@@ -9,7 +9,8 @@ upgrade, `uv python uninstall`, a deleted pyenv or conda installation, a folder 
 points nowhere: "No such file or directory", "bad interpreter".
 
 ## What to do
-Bring the old Python back in its place, or make the environment again and install its packages there: compiled packages
+Where the base Python is there and only could not be read or started (permissions, memory, a missing library), mend that.
+Otherwise bring the old Python back in its place, or make the environment again and install its packages there: compiled packages
 belong to one Python minor, so they cannot be carried to another.
 
 ## Sources
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envdoctor.facts import Known
+from envdoctor.facts import BASE_IS_GONE, Known
 from envdoctor.findings import Change, Evidence, Finding, Joint, Kind, Layer, Severity, Source
 from envdoctor.views import elsewhere, in_root, parsed
 
@@ -50,7 +51,12 @@ def check(facts: Facts, matrix: Matrix) -> Iterator[Finding]:  # noqa: ARG001 - 
     version = parsed(python.version) if python is not None else None
     minor = f"{version.major}.{version.minor}" if version is not None else "3"
     argv: tuple[tuple[str, ...], ...] = ()
-    if clearable(facts):
+    if not why.endswith(BASE_IS_GONE):
+        says = (
+            "Mend what keeps it from starting: the environment itself may be whole. If it is not, make a new environment with"
+            f" Python {minor} and install the packages there."
+        )
+    elif clearable(facts):
         says = f"Make {folder} again with Python {minor}, which deletes what is in it, and install its packages again."
         argv = ((f"python{minor}", "-m", "venv", "--clear", folder),)
     else:

@@ -237,7 +237,9 @@ def dead_interpreter(interpreter: str) -> str | None:
         goal = os.readlink(interpreter)
         os.stat(interpreter)
     except FileNotFoundError:
-        return f"{interpreter} links to {goal}, which does not exist: its base Python is gone"
+        from envdoctor.facts import BASE_IS_GONE  # noqa: PLC0415 - start-up time
+
+        return f"{interpreter} links to {goal}, which does not exist: {BASE_IS_GONE}"
     except OSError as error:
         loop = error.errno == errno.ELOOP
         return f"{interpreter} is a loop of links" if loop else f"{interpreter} cannot be read: {error.strerror}"

@@ -6,7 +6,7 @@ from envdoctor.findings import Outcome, Severity
 from tests.factory import blind, edit, healthy, judged
 
 RULE = "ed207_interpreter_gone"
-WHY = "~/venv/bin/python points to /usr/bin/python3.11, which does not exist"
+WHY = "~/venv/bin/python points to /usr/bin/python3.11, which does not exist: its base Python is gone"
 
 
 def test_an_interpreter_that_starts_is_healthy() -> None:
@@ -25,6 +25,16 @@ def test_a_gone_interpreter_is_an_error_with_the_reason_and_the_command_for_a_ne
 def test_it_is_told_even_when_nothing_of_the_interpreter_is_known() -> None:
     (finding,) = judged(RULE, blind(edit(healthy(), target__broken=WHY), "python"))[1]
     assert finding.changes[0].argv == (), "whether the folder is a virtual environment is not known"
+
+
+@pytest.mark.parametrize(
+    "why", ["~/venv/bin/python cannot be read: Permission denied", "~/venv/bin/python does not start (exit status 1): MemoryError"]
+)
+def test_an_environment_that_may_be_whole_is_not_emptied(why: str) -> None:
+    (finding,) = judged(RULE, edit(healthy(), target__broken=why))[1]
+    assert finding.evidence[0].value == why
+    assert finding.changes[0].argv == ()
+    assert finding.changes[0].says.startswith("Mend what keeps it from starting")
 
 
 @pytest.mark.parametrize(
