@@ -102,7 +102,7 @@ TIMES = (
         r"\g<1>0",
     ),
     (re.compile(r"(?<![\w.])\d+(?:\.\d+)? (s|min)\b(?! left)"), r"0 \1"),
-    (re.compile(r"(less than )?([$]|\\\$)\d+\.\d\d (at|for)"), r"\g<2>0.00 \3"),
+    (re.compile(r'(less than )?([$]|\\\$)\d+\.\d\d ((?:<span class="remark">)?(?:at|for))'), r"\g<2>0.00 \3"),
     (re.compile(r"\(sha256 [0-9a-f]+\)"), "(sha256 0)"),
 )
 
