@@ -51,6 +51,12 @@ OF_SIDE = {
     mangled.STDCXX: "glibc-too-old",
 }
 """Whose symbol is missing -> the cause, whichever module asks for it."""
+OF_SHADOWED = (
+    ("libcudnn", "cudnn-shadow"),
+    ("libnccl", "nccl-version-mismatch"),
+    *((name, "ld-library-path-shadow") for name in ("libcublas", "libcusparse", "libcusolver", "libcufft", "libcurand", "libnv")),
+)
+"""How the name of a library begins -> the cause where the copy that is loaded is of another release."""
 OF_LIBRARY = {
     "libcudnn": "cudnn-shadow",
     "libnccl": "nccl-version-mismatch",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from envdoctor import causes as shared
-from envdoctor.causes import FAMILIES, MODULE, OF_LIBRARY, OF_OWNER, OF_SIDE, of_module, of_package, of_pairs
+from envdoctor.causes import FAMILIES, MODULE, OF_LIBRARY, OF_OWNER, OF_SHADOWED, OF_SIDE, of_module, of_package, of_pairs
 from envdoctor.dockerfiles import all_rules as lints
 from envdoctor.glossary import INSTEAD, causes
 from envdoctor.matrix import DATA
@@ -19,7 +19,9 @@ from envdoctor.signatures import signatures
 from tests.cli.test_cli import run
 
 ROOT = Path(__file__).resolve().parent.parent
-JUDGES = [ROOT / "envdoctor" / "sources" / "pasted" / f"{name}.py" for name in ("causes", "releases")]
+JUDGES = [
+    ROOT / "envdoctor" / "sources" / "pasted" / f"{name}.py" for name in ("arguments", "causes", "hardware", "releases", "traces")
+]
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 
 
@@ -55,7 +57,7 @@ def in_code() -> set[str]:
     """The slugs of rules, of the judges of error texts, of signatures and of the compatibility data."""
     found = {one.cause for one in signatures() if one.cause} | {rule.CAUSE for rule in all_rules()}
     found |= {slug for slugs in by_rules().values() for slug in slugs}
-    found |= {*OF_OWNER.values(), *OF_LIBRARY.values(), *OF_SIDE.values(), *shared.ORDER, MODULE}
+    found |= {*OF_OWNER.values(), *OF_LIBRARY.values(), *OF_SIDE.values(), *dict(OF_SHADOWED).values(), *shared.ORDER, MODULE}
     found |= {slug for path in (*JUDGES, Path(shared.__file__)) for slug in answers(path)}
     for path in Path(DATA, "claims").rglob("*.jsonl"):
         found |= set(re.findall(r'"cause": ?"([a-z0-9-]+)"', path.read_text(encoding="utf-8")))

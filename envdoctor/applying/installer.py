@@ -87,7 +87,8 @@ def run_uv(words: tuple[str, ...], lock: int | None) -> str:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         elif isinstance(error, OSError):
-            raise UserError(f"uv could not be started: {error.strerror}", "Install it beside envdoctor: pip install uv") from error
+            why = f"uv could not be started: {error.strerror}"
+            raise UserError(why, "Install it beside envdoctor: pip install uv") from error
         raise
     if child.returncode != 0:
         raise UserError(f"uv {' '.join(words[:2])} failed", without_addresses(said) or f"Its exit status is {child.returncode}.")

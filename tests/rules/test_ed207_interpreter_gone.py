@@ -28,7 +28,8 @@ def test_it_is_told_even_when_nothing_of_the_interpreter_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "why", ["~/venv/bin/python cannot be read: Permission denied", "~/venv/bin/python does not start (exit status 1): MemoryError"]
+    "why",
+    ["~/venv/bin/python cannot be read: Permission denied", "~/venv/bin/python does not start (exit status 1): MemoryError"],
 )
 def test_an_environment_that_may_be_whole_is_not_emptied(why: str) -> None:
     (finding,) = judged(RULE, edit(healthy(), target__broken=why))[1]

@@ -10,6 +10,8 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from envdoctor.causes import HARMLESS
 from envdoctor.sources.pasted.packages import package_of_path
 
@@ -51,6 +53,23 @@ ALONE = frozenset(("cache_position", "logits_to_keep", "num_logits_to_keep", "nu
 HANDED_TO_MODELS = ALONE | {"position_embeddings", "past_key_values"}
 """Arguments that a later transformers hands to what is inside a model, which code of a program's own must take; those first that
 no other library has."""
+OF_VOCABULARY = frozenset(
+    (
+        "sp_model",
+        "sp_tokenizer",
+        "tokenizer",
+        "vocab",
+        "encoder",
+        "decoder",
+        "mergeable_ranks",
+        "token2idx",
+        "word2idx",
+        "special_tokens",
+    )
+)
+"""What a program's own tokenizer keeps its vocabulary in, under the names that published models' tokenizers use."""
+ASKED_EARLY = Version("4.34")
+"""transformers from which on making a PreTrainedTokenizer asks for its vocabulary (tokenization_utils.py of 4.33.3 and 4.34.0)."""
 _INSIDE = re.compile(r"(?:Attention\w{0,12}|Layer|Block|MLP|Embedding)$")
 """Parts of a model, which nothing but the model calls: one that does not take what it is given is a program's own, whatever its name."""
 _OF_MODEL = re.compile(r"forward|^prepare_inputs_for_\w+$")
@@ -62,7 +81,11 @@ def attribute(values: Mapping[str, str], around: Around, about: About) -> Standi
     owner, wanted = values.get("class", ""), values.get("name", "")
     if owner == "TrainingArguments" and about.sides.of_member(owner, wanted) is None and about.sides.of_configs(wanted):
         return "trl-too-new"  # its trainers ask for a configuration of their own since 0.12
-    inherits = not about.sides.knows(owner) and (OF_TRL.search(owner) is not None or _of_transformers(around, about))
+    known = about.sides.knows(owner)
+    if not known and owner.endswith("Tokenizer") and wanted in OF_VOCABULARY:
+        # since 4.34 the class that they inherit from asks for the vocabulary before the program's own has read it
+        return HARMLESS if about.sides.before("transformers", ASKED_EARLY) else "transformers-too-new"
+    inherits = not known and (OF_TRL.search(owner) is not None or _of_transformers(around, about))
     return _first(about.sides.of_member(one, wanted) for one in (owner, *(_stands_for(owner) if inherits else ()))) or HARMLESS
 
 

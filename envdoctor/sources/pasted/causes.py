@@ -11,10 +11,10 @@ import re
 from typing import TYPE_CHECKING
 
 from envdoctor import mangled
-from envdoctor.causes import HARMLESS, OF_OWNER, OF_SIDE
+from envdoctor.causes import HARMLESS, OF_OWNER, OF_SHADOWED, OF_SIDE
 from envdoctor.quoting import MOST_LIKELY
-from envdoctor.sources.pasted import arguments, releases
-from envdoctor.sources.pasted.packages import MAX_PATH, OF_MODULE, package_of_library
+from envdoctor.sources.pasted import arguments, hardware, releases, traces
+from envdoctor.sources.pasted.packages import MAX_PATH, OF_MODULE
 from envdoctor.views import normalized, parsed
 
 if TYPE_CHECKING:
@@ -62,17 +62,11 @@ def symbol(values: Mapping[str, str], around: Around, about: About) -> str | Non
         return of_package(owner) or (OTHER_EXTENSION if _says_whose(values.get("file", ""), around) else MOST_LIKELY)
     if found.side == mangled.OWN:
         return "source-build-bug"
-    return next((cause for start, cause in OF_FILE if values.get("file", "").startswith(start)), None)
+    return next((cause for start, cause in OF_SHADOWED if values.get("file", "").startswith(start)), None)
 
 
 COMPILED_FILES = frozenset(module for module in OF_MODULE if module.endswith(("_cuda", "_C")))
 """Modules that are files, whose names nobody says of the whole package."""
-OF_FILE = (
-    ("libcudnn", "cudnn-shadow"),
-    ("libnccl", "nccl-version-mismatch"),
-    *((name, "ld-library-path-shadow") for name in ("libcublas", "libcusparse", "libcusolver", "libcufft", "libcurand", "libnv")),
-)
-"""How the name of a library begins -> the cause where the copy that is loaded is of another release."""
 
 
 def _says_whose(file: str, around: Around) -> bool:
@@ -242,36 +236,6 @@ def _listed(around: Around) -> list[Version] | None:
     return [one for one in versions if one is not None] or None
 
 
-def many_gpus_on_wsl(values: Mapping[str, str], around: Around, about: About) -> str | None:
-    """The count of GPUs ends in "out of memory"."""
-    del values, around
-    return "wsl-multi-gpu-limit" if about.wsl else None
-
-
-def no_gpus(values: Mapping[str, str], around: Around, about: About) -> str | None:
-    """No GPU is listed by torch: under WSL, where the driver lists them, another libcuda than the driver's is loaded."""
-    del values, around
-    return "cuda-compat-conflict" if about.wsl and about.driver_sees_gpu else None
-
-
-def no_device(values: Mapping[str, str], around: Around, about: About) -> str | None:
-    """The libcuda that is loaded lists no GPU: under WSL, where others see one, it is a Linux driver's and not that of Windows."""
-    del values, around
-    return "wsl-libcuda" if about.wsl and (about.driver_sees_gpu or about.torch_sees_gpu) else "no-gpu-host"
-
-
-def kernel_image(values: Mapping[str, str], around: Around, about: About) -> str | None:
-    """A kernel has no code for this GPU: torch's own, or that of the package in whose file it failed."""
-    del values, about
-    if (
-        package_of_library(around.line) in {"bitsandbytes", "xformers"}
-        or "flash_fwd" in around.line
-        or "bitsandbytes" in around.line
-    ):
-        return "gpu-arch-unsupported-by-kernel"
-    return "arch-not-in-torch-build"
-
-
 def xformers_build(values: Mapping[str, str], around: Around, about: About) -> str | None:
     """A line of xFormers says for which torch it was built, and which there is; a Python's patch release does not matter."""
     del about
@@ -350,15 +314,15 @@ JUDGES: Mapping[str, Judge] = {
     "libtorch": libtorch,
     "no_device_type": no_device_type,
     "no_driver_of_docker": no_driver_of_docker,
-    "no_gpus": no_gpus,
-    "no_device": no_device,
+    "no_gpus": hardware.no_gpus,
+    "no_device": hardware.no_device,
     "windows_only": windows_only,
     "no_release": no_release,
     "cuda_home_on_windows": cuda_home_on_windows,
     "cpu_build": cpu_build,
     "devices": devices,
-    "many_gpus_on_wsl": many_gpus_on_wsl,
-    "kernel_image": kernel_image,
+    "many_gpus_on_wsl": hardware.many_gpus_on_wsl,
+    "kernel_image": hardware.kernel_image,
     "name": releases.name,
     "engine_part": releases.engine_part,
     "module": releases.module,
@@ -383,4 +347,7 @@ JUDGES: Mapping[str, Judge] = {
     "tokenizer_config": releases.tokenizer_config,
     "no_nccl": no_nccl,
     "isolated_build": isolated_build,
+    "in_range": hardware.in_range,
+    "name_in_bytes": hardware.name_in_bytes,
+    "traced": traces.traced,
 }

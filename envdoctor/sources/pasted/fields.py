@@ -202,8 +202,11 @@ def _first(pattern: re.Pattern[str]) -> Callable[[str], str | None]:
 
 
 def _cuda_of_torch(value: str) -> str | None:
-    """The CUDA that torch was built with; empty for a build without."""
-    return "" if value in {"None", "none"} else _first(CUDA)(value)
+    """The CUDA that torch was built with; empty for a build without.
+
+    torch's collect_env writes None as it is where nothing else of CUDA is there, and as "Could not collect" where something is.
+    """
+    return "" if value in {"None", "none", "Could not collect"} else _first(CUDA)(value)
 
 
 def _available(value: str) -> str | None:

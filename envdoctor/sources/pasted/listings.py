@@ -28,6 +28,11 @@ CONDA = re.compile(
     r"(?P<build>pypi_0|<pip>|py\w{1,60}(?:\.\w{1,20}){0,6}|h[0-9a-f]{5,12}\w{0,4}|(?:cuda|cpu)[\w.]{1,60}|\w{0,40}_\d{1,3})"
     r"(?P<channel>\s{1,60}\S{1,100})?\s{0,80}$"
 )
+CONDA_PLAN = re.compile(
+    rf"^\s{{0,12}}(?:(?P<name>{NAME})-(?P<version>{VER})\s{{1,60}}\|\s{{1,60}}|\S{{1,100}}\s{{1,60}}\S{{1,60}}::(?P<of>{NAME})-(?P<at>{VER})-)"
+    r"(?P<build>\w[\w.]{0,60}_\d{1,3})\b"
+)
+"""What conda is about to fetch ("pytorch-1.12.1 | py3.8_cpu_0") or to install ("pytorch/linux-64::pytorch-1.12.1-py3.8_cpu_0")."""
 CONDA_BUILD = re.compile(r"cuda_?(?P<cuda>\d{1,2}\.?\d)|(?P<cpu>(?:^|_)cpu)")
 HEADER = re.compile(r"^\s{0,8}Package\s{1,60}Version\b")
 CONDA_HEADER = re.compile(r"^# (?:packages in environment|Name\s{1,60}Version\s{1,60}Build)")
@@ -147,7 +152,10 @@ def _row(text: str, line: Line, *, listed: bool) -> list[Seen]:
     """A row of a list, with what its build says of torch."""
     match = CONDA.match(text)
     if match is not None and (listed or match["mark"] or match["channel"] or _distribution(match["name"]) in KNOWN):
-        return list(_of_conda(match, line))
+        return list(_of_conda(match["name"], match["version"], match["build"], line))
+    match = CONDA_PLAN.match(text) if "|" in text or "::" in text else None
+    if match is not None:
+        return list(_of_conda(match["name"] or match["of"], match["version"] or match["at"], match["build"], line))
     match = None
     if " v" in text:
         match = TREE.match(text) or (ROOT.match(text) if not listed else None)
@@ -163,12 +171,12 @@ def _row(text: str, line: Line, *, listed: bool) -> list[Seen]:
     return [Seen(Kind.PACKAGE, _distribution(match["name"]), match["version"], line.number, "pip list")]
 
 
-def _of_conda(match: re.Match[str], line: Line) -> Iterator[Seen]:
-    name = _distribution(match["name"])
-    yield Seen(Kind.PACKAGE, name, match["version"], line.number, "conda list")
-    build = CONDA_BUILD.search(match["build"]) if name == "torch" else None
-    if build is not None:
-        digits = (build["cuda"] or "").replace(".", "")
+def _of_conda(package: str, version: str, build: str, line: Line) -> Iterator[Seen]:
+    name = _distribution(package)
+    yield Seen(Kind.PACKAGE, name, version, line.number, "conda list")
+    said = CONDA_BUILD.search(build) if name == "torch" else None
+    if said is not None:
+        digits = (said["cuda"] or "").replace(".", "")
         cuda = f"{digits[:-1]}.{digits[-1]}" if digits else ""
         yield Seen(Kind.TORCH_CUDA, "", cuda, line.number, "conda list")
 

@@ -133,6 +133,11 @@ class Sides:
         # between which two that changed: the last one with it and the next, or the first one with it and the one before
         return Standing(package, side, history[at][0], history[at + 1 if side == "new" else at - 1][0])
 
+    def before(self, package: str, release: Version) -> bool:
+        """Whether the text names a version of the package, and one before that release."""
+        version = parsed(self._versions.get(package, ""))
+        return version is not None and version < release
+
     def exists(self, package: str, version: Version) -> bool:
         """Whether the data knows such a release."""
         if self._matrix is None:

@@ -90,7 +90,7 @@ _CUDA_BUILD = re.compile(
     r"\+cu1\d\d\b|/whl/cu|used to build PyTorch\W{1,6}\d|\bcudatoolkit\b|\bpytorch-cuda\b|py3[\w.]{0,6}_cuda\d|is_available\W{1,6}True"
 )
 _WANTS_CUDA = re.compile(
-    r"\bcudatoolkit\b|\bpytorch-cuda\b|\bis_available\(\)[^\n]{0,20}\bFalse\b|CUDA['’]?s? (?:is )?(?:false|not available|unavailable)"
+    r"\bcudatoolkit\b|\bpytorch-cuda\b|\bis_available\(\)[^\n]{0,20}\bFalse\b|(?:CUDA|[Cc]uda)['’]?s? (?:is )?(?:false|not available|unavailable)"
     r"|\bis_available\W{1,6}False\b|[Nn]ot using CUDA|(?i:(?:not|n't) (?:find|detect|see|use) (?:my |the |any )?gpu)"
     r"|not compiled with CUDA|GPU (?:is )?(?:False|unavailable|not available|not used)"
     r"|[\\/]nvidia-smi(?:\.(?:exe|EXE))?\W{0,4}$"

@@ -12,6 +12,16 @@ def frames(*paths: str) -> str:
     )
 
 
+TRACE = f"""      4709:	find library=libnvJitLink.so.12 [0]; searching
+      4709:	 search path=/opt/openmpi/lib:/opt/nvidia/hpc_sdk/cuda/12.4/lib64		(LD_LIBRARY_PATH)
+      4709:	  trying file=/opt/openmpi/lib/libnvJitLink.so.12
+      4709:	  trying file=/opt/nvidia/hpc_sdk/cuda/12.4/lib64/libnvJitLink.so.12
+      4709:
+      4709:	calling init: {SITE}/nvidia/cusparse/lib/libcusparse.so.12
+"""
+"""What LD_DEBUG=libs prints."""
+
+
 CASES: dict[str, tuple[str, ...]] = {
     "build-isolation": (
         "  Getting requirements to build wheel ... error\n      ModuleNotFoundError: No module named 'torch'",
@@ -54,6 +64,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "cudaErrorCompatNotSupportedOnDevice",
     ),
     "transformers-too-new": (
+        "AttributeError: 'ChatGLMTokenizer' object has no attribute 'tokenizer'",
         "AttributeError: 'Trainer' object has no attribute 'tokenizer'",
         "AttributeError: 'Qwen2Tokenizer' object has no attribute 'all_special_tokens_extended'",
         f"ImportError: cannot import name 'Gemma2FlashAttention2' from 'transformers.models.gemma2.modeling_gemma2' ({SITE}/transformers/models/gemma2/modeling_gemma2.py)",
@@ -95,6 +106,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "Unit nvidia-fabricmanager.service could not be found.",
     ),
     "ld-library-path-shadow": (
+        TRACE,
         "python: relocation error: /usr/local/cuda-11.1/lib64/libcublas.so: symbol runGemmShortApi, version libcublasLt.so.11 not defined in file libcublasLt.so.11 with link time reference",
         "RuntimeError: Unable to load cuSPARSE. Is it installed?",
         "jaxlib/cuda/versions_helpers.cc:81: operation cusparseGetProperty(MAJOR_VERSION, &major) failed: The cuSPARSE library was not found.",
@@ -119,6 +131,8 @@ CASES: dict[str, tuple[str, ...]] = {
         "nvcc fatal   : Unsupported gpu architecture 'compute_90a'",
     ),
     "torch-cpu-build": (
+        "Cuda is not available.\nCUDA used to build PyTorch: Could not collect",
+        "conda install pytorch==1.12.1 cudatoolkit=10.2 -c pytorch\n    pytorch-1.12.1             |      py3.8_cpu_0       133.8 MB  pytorch",
         "- **Torch:** 2.9.1+cpu\n- **CUDA Available:** False\n- **nvidia-smi Path:** C:\\WINDOWS\\system32\\nvidia-smi.EXE",
         'it does not detect my GPU; the page shows "2.0.0+cpu Autocast half" and nothing under "GPU"',
         "本地win10机器, 已有cuda12.2\ntorch.cuda.is_available() 却是 False",
@@ -267,6 +281,8 @@ CASES: dict[str, tuple[str, ...]] = {
         "TypeError: SFTTrainer.__init__() got an unexpected keyword argument 'max_seq_length'",
     ),
     "pynvml-conflict": (
+        '    device_name = device_name.replace(" ", "_")\nTypeError: a bytes-like object is required, not \'str\'',
+        f">>> print(pynvml)\n<module 'pynvml' from '{DIST}/pynvml/__init__.py'>",
         f'  File "{SITE}/pynvml/nvml.py", line 760, in _nvmlGetFunctionPointer\nAttributeError: /lib64/libnvidia-ml.so.1: undefined symbol: nvmlDeviceGetGraphicsRunningProcesses_v2',
         "RuntimeError: Failed to infer device type",
         "pynvml==11.5.0\nnvidia-ml-py==12.560.30\nRuntimeError: Failed to infer device type",

@@ -12,7 +12,7 @@ from envdoctor.quoting import EXCEPTION, PLAIN, WARNED, role
 from envdoctor.sources.pasted.errors import quotes
 from envdoctor.sources.pasted.sides import Sides
 from tests.factory import MATRIX
-from tests.sources.pasted.error_texts import CASES, ONE_TEXT, SITE, frames
+from tests.sources.pasted.error_texts import CASES, ONE_TEXT, SITE, TRACE, frames
 
 
 class Line(NamedTuple):
@@ -100,6 +100,14 @@ def test_what_is_no_fault_of_the_environment_or_names_none_has_no_cause(text: st
         "TypeError: log() takes 2 positional arguments but 3 were given",
         "an unexpected keyword argument tokenizer was in line 5 of my own file",
         "torch.cuda.is_available() is False",
+        "CUDA used to build PyTorch: Could not collect",
+        "AttributeError: 'MyTokenizer' object has no attribute 'language'",
+        "body = message.encode()\nTypeError: a bytes-like object is required, not 'str'",
+        "Found GPU0 NVIDIA GB10 which is of cuda capability 12.1. Minimum and Maximum cuda capability supported by this version of PyTorch is (8.0) - (12.0)",
+        "    Found GPU0 NVIDIA GB10 which is of cuda capability 12.1.\n    Minimum and Maximum cuda capability supported by this version of PyTorch is\n    (8.0) - (12.0)",
+        TRACE.replace("(LD_LIBRARY_PATH)", f"(RPATH from file {SITE}/nvidia/cusparse/lib/libcusparse.so.12)"),
+        TRACE.replace(SITE, "/opt/program"),
+        "\n".join(TRACE.splitlines()[:3]),
         "step 803 of 804: loss 0.35, error rate 35.2 %, port 8020, 222 tokens",
         "CUDA Version: 12.8, Driver Version: 535.129.03",
     ],
@@ -283,3 +291,24 @@ def test_a_hostile_text_costs_linear_time(unit: str) -> None:
         took.append(time.process_time() - began)
     assert took[1] < 10.0
     assert took[1] < 8 * max(took[0], 0.1)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "least_to_most"),
+    [("6.1", "(7.0) - (12.0)"), ("12.0", "(5.0) - (9.0)"), ("8.7", "(8.0) - (8.6)"), ("12.1", "")],
+    ids=["too old", "too new", "of a Jetson", "cut off"],
+)
+def test_a_capability_that_no_code_of_the_build_runs_on_is_a_fault(gpu: str, least_to_most: str) -> None:
+    text = f"""Found GPU0 X which is of cuda capability {gpu}.
+    Minimum and Maximum cuda capability supported by this version of PyTorch is
+    {least_to_most}"""
+    assert top(text) == "arch-not-in-torch-build"
+
+
+@pytest.mark.parametrize(
+    ("release", "cause"), [("4.33.2", None), ("4.34.0", "transformers-too-new"), ("5.0.0", "transformers-too-new")]
+)
+def test_a_tokenizer_that_is_asked_before_it_has_read_its_vocabulary(release: str, cause: str | None) -> None:
+    line = Line(1, "AttributeError: 'BaichuanTokenizer' object has no attribute 'sp_model'")
+    found = quotes([line], Sides(MATRIX, {"transformers": release}))
+    assert [one.cause for one in found] == ([] if cause is None else [cause])

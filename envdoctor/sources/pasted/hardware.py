@@ -1,0 +1,83 @@
+"""Which cause a text about the GPU itself is evidence of: what it is, whether it is seen, what code it runs. Pure.
+
+Each takes what the judges of :mod:`envdoctor.sources.pasted.causes` take.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from envdoctor.architectures import Architecture
+from envdoctor.causes import HARMLESS
+from envdoctor.sources.pasted.packages import package_of_library
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envdoctor.sources.pasted.surroundings import About, Around
+
+CAUSE = "arch-not-in-torch-build"
+TEGRA = {(5, 3), (6, 2), (7, 2), (8, 7), (11, 0)}
+"""Compute capabilities of Jetson modules, on which no code of another one runs (CUDA C++ Programming Guide, binary compatibility)."""
+_OF_GPU = re.compile(r"of cuda capability (?P<capability>\d{1,2}\.\d)")
+_OF_BUILD = re.compile(r"version of PyTorch is\s{1,8}\(\d{1,2}\.\d\) - \((?P<most>\d{1,2}\.\d)\)")
+MAX_TEXT = 2000
+_NAMES = re.compile(r"device_?name|nvmlDeviceGetName|get_device_name|gpu_?name", re.IGNORECASE)
+NEAR = 3
+"""Lines above an error, in which the line of the program stands that failed."""
+
+
+def many_gpus_on_wsl(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """The count of GPUs ends in "out of memory"."""
+    del values, around
+    return "wsl-multi-gpu-limit" if about.wsl else None
+
+
+def no_gpus(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """No GPU is listed by torch: under WSL, where the driver lists them, another libcuda than the driver's is loaded."""
+    del values, around
+    return "cuda-compat-conflict" if about.wsl and about.driver_sees_gpu else None
+
+
+def no_device(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """The libcuda that is loaded lists no GPU: under WSL, where others see one, it is a Linux driver's and not that of Windows."""
+    del values, around
+    return "wsl-libcuda" if about.wsl and (about.driver_sees_gpu or about.torch_sees_gpu) else "no-gpu-host"
+
+
+def kernel_image(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A kernel has no code for this GPU: torch's own, or that of the package in whose file it failed."""
+    del values, about
+    if (
+        package_of_library(around.line) in {"bitsandbytes", "xformers"}
+        or "flash_fwd" in around.line
+        or "bitsandbytes" in around.line
+    ):
+        return "gpu-arch-unsupported-by-kernel"
+    return "arch-not-in-torch-build"
+
+
+def in_range(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """Torch names the GPU's compute capability and those that it was built for, and calls one above them not supported.
+
+    Code of the same major runs on it all the same (sm_120 on a GPU of 12.1): the line alone is no fault then.
+    """
+    del values, about
+    text = " ".join((*around.before(1), around.line, *around.after(2)))[:MAX_TEXT]
+    capability, least_to_most = _OF_GPU.search(text), _OF_BUILD.search(text)
+    if capability is None or least_to_most is None:
+        return CAUSE
+    gpu, most = _pair(capability["capability"]), _pair(least_to_most["most"])
+    return HARMLESS if gpu not in TEGRA and gpu >= most and Architecture(False, *most, "").runs_on(gpu) else CAUSE  # noqa: FBT003 - SASS
+
+
+def _pair(capability: str) -> tuple[int, int]:
+    major, _, minor = capability.partition(".")
+    return int(major), int(minor)
+
+
+def name_in_bytes(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """Text is expected where bytes are: of a GPU's name, the binding of NVML is an old one."""
+    del values, about
+    return "pynvml-conflict" if any(_NAMES.search(line[:400]) for line in (around.line, *around.before(NEAR))) else HARMLESS
