@@ -83,12 +83,12 @@ def run_uv(words: tuple[str, ...], lock: int | None) -> str:
             )
         said = child.communicate()[0].decode("utf-8", "replace")
     except BaseException as error:
-        if child is not None:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-        elif isinstance(error, OSError):
+        if child is None and isinstance(error, OSError):
             why = f"uv could not be started: {error.strerror}"
             raise UserError(why, "Install it beside envdoctor: pip install uv") from error
+        if child is not None and child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
         raise
     if child.returncode != 0:
         raise UserError(f"uv {' '.join(words[:2])} failed", without_addresses(said) or f"Its exit status is {child.returncode}.")
