@@ -20,7 +20,8 @@ from tests.cli.test_cli import run
 
 ROOT = Path(__file__).resolve().parent.parent
 JUDGES = [
-    ROOT / "envdoctor" / "sources" / "pasted" / f"{name}.py" for name in ("arguments", "causes", "hardware", "releases", "traces")
+    ROOT / "envdoctor" / "sources" / "pasted" / f"{name}.py"
+    for name in ("arguments", "causes", "hardware", "releases", "resolving", "traces")
 ]
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 from envdoctor import mangled
 from envdoctor.causes import HARMLESS, OF_OWNER, OF_SHADOWED, OF_SIDE
 from envdoctor.quoting import MOST_LIKELY
-from envdoctor.sources.pasted import arguments, hardware, releases, traces
+from envdoctor.sources.pasted import arguments, hardware, releases, resolving, traces
 from envdoctor.sources.pasted.packages import MAX_PATH, OF_MODULE
-from envdoctor.views import normalized, parsed
+from envdoctor.views import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from packaging.version import Version
 
     from envdoctor.sources.pasted.sides import Standing
     from envdoctor.sources.pasted.surroundings import About, Around
@@ -30,11 +28,11 @@ if TYPE_CHECKING:
 OTHER_EXTENSION = "kernel-ext-torch-abi"
 _OWN_FILE = re.compile(r"(?!_C\b|_C_|lib(?:torch|c10)|\.)\w{2,100}\.")
 """A file that says whose it is, if of no package that we know: not "_C.so", as most call theirs, and not torch's own."""
-_WORD = re.compile(r"^[A-Za-z0-9_]{4,400}$")
-_BUILDS = re.compile(
-    r"\bbuild_wheel\b|get_requires_for_build|Getting requirements to build|setup\.py egg_info|pip-build-env|pip-install-"
+_OWN_FOLDER = re.compile(
+    r"/(?!lib\d{0,2}/|torch/|bin/|(?:site|dist)-packages/|lib-dynload/|build/|python[\d.]{0,6}/)[A-Za-z]\w{2,60}/$"
 )
-"""What pip and uv say, and the folders that they use, while they build a package apart from the environment."""
+"""A folder that says it of a "_C.so" that lies in it."""
+_WORD = re.compile(r"^[A-Za-z0-9_]{4,400}$")
 _OLD_PYNVML = "/pynvml/nvml.py"
 """The file of the old package pynvml; that of nvidia-ml-py is pynvml.py."""
 _LOADS = re.compile(r"undefined symbol:?\s{0,4}['`\"]?$")
@@ -70,8 +68,9 @@ COMPILED_FILES = frozenset(module for module in OF_MODULE if module.endswith(("_
 
 
 def _says_whose(file: str, around: Around) -> bool:
-    """Whether the file that fails has a name of its own, and all of it: with its folder before it."""
-    return bool(_OWN_FILE.match(file)) and f"/{file}" in around.line
+    """Whether the file that fails has a name of its own, and all of it: with its folder before it; or its folder has."""
+    before, slash, _ = around.line.partition(f"/{file}")
+    return bool(file and slash) and bool(_OWN_FILE.match(file) or _OWN_FOLDER.search(f"{before[-MAX_PATH:]}/"))
 
 
 def whole_symbol(name: str, around: Around) -> str:
@@ -137,6 +136,16 @@ def no_driver_of_docker(values: Mapping[str, str], around: Around, about: About)
     return "no-gpu-host" if about.other_graphics else "container-toolkit-missing"
 
 
+def driver_function(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A function is not in libcuda: under WSL, where it is one that every libcuda has, no libcuda was found."""
+    del around
+    return "wsl-libcuda" if about.wsl and values.get("symbol", "") in OLDEST else "driver-too-old-for-cuda"
+
+
+OLDEST = frozenset(("cuInit", "cuDriverGetVersion", "cuDeviceGet", "cuDeviceGetCount", "cuDeviceGetName", "cuDeviceGetAttribute"))
+"""Functions of the driver's first release (CUDA Driver API reference)."""
+
+
 def libtorch(values: Mapping[str, str], around: Around, about: About) -> str | None:
     """A library of torch's is not in this torch."""
     del about
@@ -165,6 +174,12 @@ def windows_only(values: Mapping[str, str], around: Around, about: About) -> str
     """What is missing on Windows because there is none for it."""
     del values, around
     return "unsupported-os" if about.windows or about.says_windows else None
+
+
+def as_on_linux(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A package calls what there is on Linux alone, which is no error but on Windows."""
+    del values, around
+    return "unsupported-os" if about.windows or about.says_windows else HARMLESS
 
 
 def cuda_home_on_windows(values: Mapping[str, str], around: Around, about: About) -> str | None:
@@ -200,42 +215,6 @@ def devices(values: Mapping[str, str], around: Around, about: About) -> str | No
     return "trl-vllm-unsupported" if inside and (about.trainer == "trl" or any("/trl/" in path for path in frames)) else HARMLESS
 
 
-def no_release(values: Mapping[str, str], around: Around, about: About) -> str | None:
-    """The index has no such release for this machine: for want of wheels for its system, its Python, or so old a glibc."""
-    listed = _listed(around)
-    asked = values.get("wanted") or values.get("requirement") or values.get("asked", "")
-    if (
-        _WHEELS_ALONE.match(asked)
-        and listed is None
-        and any("from versions: none" in line for line in (around.line, *around.before(2)))
-    ):
-        return None if about.other_machine else "python-version-unsupported"
-    if about.windows or (about.says_windows and listed is None):
-        return "unsupported-os"
-    match = _ASKED.search(asked)
-    wanted = parsed(match["version"]) if match is not None else None
-    if match is None or wanted is None or not listed:
-        return None
-    if match["how"] == "==" and min(listed) > wanted:
-        return "python-version-unsupported"  # the index has newer ones alone for this Python: it is newer than the release
-    if max(listed) >= wanted or not about.sides.exists(match["name"], wanted):
-        return None
-    return "glibc-too-old" if about.old_glibc else "python-version-unsupported"
-
-
-_WHEELS_ALONE = re.compile(r"(?:torch|torchvision|torchaudio)(?![\w-])")
-"""Packages that the index has as wheels only, for Linux, Windows and macOS: none at all is for want of one for this Python."""
-_ASKED = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]{0,80})(?:\[[\w,-]{0,80}\])?(?P<how>==|>=)(?P<version>\d[\w.]{0,30})")
-_LISTED = re.compile(r"\(from versions:? (?P<list>\d[^)\n]{0,6000})")
-
-
-def _listed(around: Around) -> list[Version] | None:
-    """The releases that pip could have taken; None where it says that there are none, or nothing."""
-    match = next((found for line in (around.line, *around.before(2)) if (found := _LISTED.search(line))), None)
-    versions = [parsed(one.strip()) for one in match["list"].split(",")] if match is not None else []
-    return [one for one in versions if one is not None] or None
-
-
 def xformers_build(values: Mapping[str, str], around: Around, about: About) -> str | None:
     """A line of xFormers says for which torch it was built, and which there is; a Python's patch release does not matter."""
     del about
@@ -265,40 +244,6 @@ def dll(values: Mapping[str, str], around: Around, about: About) -> str | None:
     return of_package(OF_MODULE.get(values.get("module", ""))) or of_package(around.package())
 
 
-def platform(values: Mapping[str, str], around: Around, about: About) -> str | None:
-    """An installer has no wheel for this system: another one, or one with a newer C library."""
-    del around, about
-    has, wants = values.get("has", ""), values.get("wants", "")
-    if "linux" not in has.lower():
-        return "unsupported-os" if "linux" in wants else None
-    mine, theirs = ([(int(major), int(minor)) for major, minor in _MANYLINUX.findall(text)] for text in (has, wants))
-    same_machine = any(name in has and name in wants for name in ("x86_64", "aarch64"))
-    return "glibc-too-old" if mine and theirs and same_machine and max(mine) < min(theirs) else None
-
-
-def platform_tag(values: Mapping[str, str], around: Around, about: About) -> str | None:
-    """The same, where the hint that says what there are wheels for stands below."""
-    hint = next((match for line in around.after(HINTS) if (match := _WHEELS_FOR.search(line))), None)
-    return None if hint is None else platform({"has": values.get("has", ""), "wants": hint["wants"]}, around, about)
-
-
-def no_solution(values: Mapping[str, str], around: Around, about: About) -> str | None:
-    """An installer finds no set of releases: for want of a wheel, which it says in the same breath, or for what packages require."""
-    return HARMLESS if "matching platform tag" in around.line else releases.no_solution(values, around, about)
-
-
-HINTS = 12
-"""Lines below, in which uv's hints stand."""
-_WHEELS_FOR = re.compile(r"Wheels are available for .{1,120} on the following platforms?: (?P<wants>.{1,600})")
-_MANYLINUX = re.compile(r"manylinux_(\d{1,2})_(\d{1,3})_")
-
-
-def isolated_build(values: Mapping[str, str], around: Around, about: About) -> str | None:
-    """A module torch is not there: for a build in isolation that says nothing of the environment."""
-    del values, about
-    return "build-isolation" if any(_BUILDS.search(line[:MAX_PATH]) for line in around.before()) else HARMLESS
-
-
 def no_nccl(values: Mapping[str, str], around: Around, about: About) -> str | None:
     """There is no NCCL in torch: on Windows no build has one."""
     del values, around
@@ -312,12 +257,15 @@ JUDGES: Mapping[str, Judge] = {
     "library": library,
     "libcuda": libcuda,
     "libtorch": libtorch,
+    "driver_function": driver_function,
+    "replaced": resolving.replaced,
     "no_device_type": no_device_type,
     "no_driver_of_docker": no_driver_of_docker,
     "no_gpus": hardware.no_gpus,
     "no_device": hardware.no_device,
     "windows_only": windows_only,
-    "no_release": no_release,
+    "as_on_linux": as_on_linux,
+    "no_release": resolving.no_release,
     "cuda_home_on_windows": cuda_home_on_windows,
     "cpu_build": cpu_build,
     "devices": devices,
@@ -326,9 +274,11 @@ JUDGES: Mapping[str, Judge] = {
     "name": releases.name,
     "engine_part": releases.engine_part,
     "module": releases.module,
+    "masked": releases.masked,
     "requirement": releases.requirement,
-    "no_solution": no_solution,
-    "platform_tag": platform_tag,
+    "no_solution": resolving.no_solution,
+    "platform_tag": resolving.platform_tag,
+    "python_tag": resolving.python_tag,
     "argument": arguments.argument,
     "attribute": arguments.attribute,
     "argument_said": arguments.argument_said,
@@ -341,12 +291,12 @@ JUDGES: Mapping[str, Judge] = {
     "xformers_build": xformers_build,
     "companion": companion,
     "dll": dll,
-    "platform": platform,
+    "platform": resolving.platform,
     "module_attribute": releases.module_attribute,
     "least": releases.least,
     "tokenizer_config": releases.tokenizer_config,
     "no_nccl": no_nccl,
-    "isolated_build": isolated_build,
+    "isolated_build": resolving.isolated_build,
     "in_range": hardware.in_range,
     "name_in_bytes": hardware.name_in_bytes,
     "traced": traces.traced,

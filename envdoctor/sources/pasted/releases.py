@@ -9,9 +9,10 @@ import re
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
 
 from envdoctor.causes import HARMLESS, OF_OWNER
-from envdoctor.sources.pasted.packages import root
+from envdoctor.sources.pasted.packages import package_of_path, root
 from envdoctor.sources.pasted.surroundings import OF_TRL
 from envdoctor.views import normalized, parsed
 
@@ -28,6 +29,8 @@ TRAINERS = frozenset(
      "unsloth-zoo", "ms-swift", "swift", "llamafactory")
 )  # fmt: skip
 """Frameworks beside TRL that drive vLLM from inside."""
+A_TRAINER = "verl"
+"""Stands for a framework of reinforcement learning that no list has."""
 
 
 def name(values: Mapping[str, str], around: Around, about: About) -> Standing | str | None:
@@ -38,7 +41,7 @@ def name(values: Mapping[str, str], around: Around, about: About) -> Standing | 
         return about.sides.of(module, wanted)  # what no release ever had is the program's own mistake
     importer = around.importer(module)
     if where == "vllm" or module.startswith("verl.third_party.vllm"):  # which verl fills for releases that it takes alone
-        return _engine("verl" if where == "verl" else importer or about.trainer)
+        return _engine("verl" if where == "verl" else importer or about.trainer or (A_TRAINER if about.rolls_out else None))
     if where == "numpy":
         return "numpy2-abi"
     if where == "torch":
@@ -53,10 +56,16 @@ def name(values: Mapping[str, str], around: Around, about: About) -> Standing | 
 _FROM = re.compile(r"\bfrom (?P<module>[\w.]{1,120}) import ")
 
 
+_FROM_BELOW = re.compile(r"^\W{0,8}from ['\"`]?(?P<module>\w[\w.]{1,120})['\"`]?\W{0,8}$")
+
+
 def _imported_from(wanted: str, around: Around) -> str:
     """The module in the line above that imports a name, where an older Python does not say it."""
     lines = (line for line in around.before(NEAR) if wanted in line)
-    return next((found["module"] for line in lines if (found := _FROM.search(line[:400]))), "")
+    before = next((found["module"] for line in lines if (found := _FROM.search(line[:400]))), "")
+    # a person who tells it breaks the sentence before "from"
+    below = next((found["module"] for line in around.after(1) if (found := _FROM_BELOW.match(line[:400]))), "")
+    return before or below
 
 
 def _engine(importer: str | None) -> str | None:
@@ -64,6 +73,13 @@ def _engine(importer: str | None) -> str | None:
     if importer in OF_TRL:
         return "trl-vllm-unsupported"
     return "rl-framework-vllm-unsupported" if importer in TRAINERS else None
+
+
+def masked(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A package says that transformers is not there; where vLLM calls it, transformers is, and lacks a name."""
+    del values
+    called = any(package_of_path(path) == "vllm" for path in around.frames)
+    return None if not called or about.sides.before("transformers", Version("4.48")) else "transformers-too-new"
 
 
 def engine_part(values: Mapping[str, str], around: Around, about: About) -> str | None:

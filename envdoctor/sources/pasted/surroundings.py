@@ -21,9 +21,9 @@ NEAR = 6
 HEAD = 20_000
 """Lines in which a text says what system it is about."""
 _FRAME = re.compile(r'File "(?P<path>[^"]{1,400})", line \d{1,7}')
-_WSL = re.compile(r"microsoft-standard|(?<!including )(?<!use )\bWSL ?2?\b|/usr/lib/wsl|^wsl ")
+_WSL = re.compile(r"microsoft-standard|(?<!including )(?<!use )\bWSL ?2?\b|/usr/lib/wsl|^\W{0,3}wsl\b|`wsl ")
 _WINDOWS = re.compile(
-    r"\bMicrosoft Windows\b|\bWindows[- ]1[01]\b|\bwin_amd64\b|\bwin32\b|[A-Z]:\\\\?(?:Users|Program|Windows|\w{1,30}\\)"
+    r"\bMicrosoft Windows\b|\bPS [A-Z]:\\|\bWindows[- ]1[01]\b|\bwin_amd64\b|\bwin32\b|[A-Z]:\\\\?(?:Users|Program|Windows|\w{1,30}\\)"
 )
 _WIN = re.compile(r"indows|(?<![A-Za-z])[Ww]in ?(?:7|8|10|11)(?!\d)")
 _PYNVML = re.compile(r"^\W{0,12}(?:\[pip3?\] |\[conda\] )?pynvml(?:==|[ =]{1,40})(?P<major>\d{1,2})\.")
@@ -47,6 +47,7 @@ _ROW = re.compile(
 )
 """A row of a list of packages, or a field: that a package is installed does not say that it failed."""
 _TRAINER = re.compile(r"(?i)\b(?:verl|openrlhf|trl|axolotl|ms-swift|swift|rllm|easyr1|skyrl)\b")
+_ROLLOUT = re.compile(r"(?i)(?<![a-z])rollouts?(?![a-z])|\bGRPO\b|\bRLHF\b")
 _SAYS = (
     "verl",
     "trl",
@@ -278,6 +279,11 @@ class About:
         """The framework that drives vLLM, where the text names one: another than TRL before TRL, which the others install too."""
         names = {match.group().lower() for line in self._said for match in _TRAINER.finditer(line)}
         return next(iter(sorted(names - OF_TRL) or sorted(names)), None)
+
+    @cached_property
+    def rolls_out(self) -> bool:
+        """It speaks of rollouts, as only reinforcement learning does."""
+        return self._shows(_ROLLOUT, ("ollout", "GRPO", "RLHF"))
 
     @cached_property
     def no_driver(self) -> bool:

@@ -131,6 +131,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "nvcc fatal   : Unsupported gpu architecture 'compute_90a'",
     ),
     "torch-cpu-build": (
+        "PS C:\\proj> pip install demo\n      Successfully uninstalled torch-2.11.0+cu128\nSuccessfully installed torch-2.12.0",
         "Cuda is not available.\nCUDA used to build PyTorch: Could not collect",
         "conda install pytorch==1.12.1 cudatoolkit=10.2 -c pytorch\n    pytorch-1.12.1             |      py3.8_cpu_0       133.8 MB  pytorch",
         "- **Torch:** 2.9.1+cpu\n- **CUDA Available:** False\n- **nvidia-smi Path:** C:\\WINDOWS\\system32\\nvidia-smi.EXE",
@@ -157,6 +158,7 @@ CASES: dict[str, tuple[str, ...]] = {
         'trl 0.24.0 requires vllm==0.10.2; extra == "vllm", but you have vllm 0.11.0 which is incompatible.',
     ),
     "glibc-too-old": (
+        "hint: The wheel is compatible with Linux (`manylinux_2_39_x86_64`), but you're on Linux (`manylinux_2_36_x86_64`)",
         "ImportError: /lib64/libc.so.6: version 'GLIBC_2.14' not found (required by /opt/lib/python3.6/site-packages/torch/lib/libshm.so)",
         "OS: CentOS Linux 7 (Core)\nERROR: Could not find a version that satisfies the requirement bitsandbytes>=0.43.3 (from versions: 0.31.8, 0.42.0)\nERROR: No matching distribution found for bitsandbytes>=0.43.3",
         f"ImportError: /lib64/libc.so.6: version `GLIBC_2.34' not found (required by {SITE}/vllm/_C.abi3.so)",
@@ -216,6 +218,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "Exception: flashinfer_python is installed with version 0.6.10, which is less than the minimum required version 0.6.12.",
     ),
     "package-pin-conflict": (
+        "The conflict is caused by:\n    textattack 0.3.0 depends on numpy<1.19.0\n    tensorflow-gpu 2.5.0 depends on numpy~=1.19.2",
         "TypeError: Accelerator.unwrap_model() got an unexpected keyword argument 'keep_torch_compile'",
         "Because no versions of vllm match >0.6.4.post1,<0.7.0\n and vllm (0.6.4.post1) depends on transformers (>=4.45.2), vllm (>=0.6.4.post1,<0.7.0) requires transformers (>=4.45.2).\nAnd because langchain-upstage (0.3.0) depends on tokenizers (>=0.19.1,<0.20.0)\nversion solving failed.",
         "ERROR: Cannot install peft==0.18 and trl==0.9.6 because these package versions have conflicting dependencies.",
@@ -224,6 +227,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "ImportError: huggingface-hub>=0.34.0,<1.0 is required for a normal functioning of this module, but found huggingface-hub==1.0.1.",
     ),
     "kernel-ext-torch-abi": (
+        "ImportError: /src/maskrcnn_benchmark/_C.cpython-36m-x86_64-linux-gnu.so: undefined symbol: _ZN2at19UndefinedTensorImpl10_singletonE",
         "ImportError: /src/knn_cuda/csrc/_ext/knn/knn.so: undefined symbol: _ZN3c105ErrorC1ENS_14SourceLocationERKSs",
         f"ImportError: {SITE}/sgl_kernel/sm90/common_ops.abi3.so: undefined symbol: _ZN3c108ListType3getERKNSt7__cxx1112basic_stringIcEE",
         f"ImportError: {SITE}/transformer_engine/transformer_engine_torch.cpython-312-x86_64-linux-gnu.so: undefined symbol: _ZNK5torch8autograd4Node4nameEv",
@@ -232,6 +236,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "[sgl_kernel] CRITICAL: Could not load any common_ops library!",
     ),
     "wsl-libcuda": (
+        'wsl, miniconda3\nRuntimeError: Function "cuDeviceGetCount" not found',
         'on WSL2\n$ python -c "import torch; print(torch.cuda.is_available())"\nTrue\nnumba.cuda.cudadrv.driver.CudaAPIError: [100] Call to cuInit results in CUDA_ERROR_NO_DEVICE',
         "libcuda.so is not found but libcuda.so.1 is\nlibcuda.so.1 (libc6,x86-64) => /usr/lib/wsl/lib/libcuda.so.1",
         "Linux-5.15.167.4-microsoft-standard-WSL2-x86_64\nOSError: libcuda.so: cannot open shared object file: No such file or directory",
@@ -299,6 +304,8 @@ CASES: dict[str, tuple[str, ...]] = {
         "RuntimeError: No CUDA GPUs are available\nRuntimeError: CUDA error: no CUDA-capable device is detected",
     ),
     "unsupported-os": (
+        "hint: The wheel is compatible with Linux (`linux_x86_64`), but you're on Windows (`win_amd64`)",
+        '  File "C:\\Users\\USER\\site-packages\\triton\\compiler.py", line 1134, in libcuda_dirs\n    locs = subprocess.check_output(["whereis", "libcuda.so"]).decode().strip().split()[1:]',
         "There is no triton for Windows\nERROR: Could not find a version that satisfies the requirement triton (from versions: none)\nERROR: No matching distribution found for triton",
         "on windows 11\nFailed to build triton\nERROR: Could not build wheels for triton, which is required to install pyproject.toml-based projects",
         "vllm on Windows 11\nNo CUDA runtime is found, using CUDA_HOME='C:\\Program Files\\NVIDIA GPU Computing Toolkit\\CUDA\\v11.8'",
@@ -330,6 +337,9 @@ CASES: dict[str, tuple[str, ...]] = {
         "TypeError: GRPOConfig.__init__() got an unexpected keyword argument 'vllm_mode'",
     ),
     "python-version-unsupported": (
+        "hint: The wheel is compatible with CPython 3.12 (`cp312`), but you're using CPython 3.11 (`cp311`)",
+        "Because flash-attn==2.8.3 has no wheels with a matching Python version tag (e.g., `cp311`), we can conclude that all versions of flash-attn cannot be used.",
+        "ERROR: Could not find a version that satisfies the requirement torch==1.2.0 (from -r requirements.txt (line 7)) (from versions: 0.1.2, 0.1.2.post1, 0.1.2.post2, 1.4.0, 1.5.0)\nERROR: No matching distribution found for torch==1.2.0 (from -r requirements.txt (line 7))",
         "ould not find a version that satisfies the requirement torch==1.11.0+cu113 (from versions: none)\n\nI have python 3.11",
         "Python 3.15.0\nERROR: Could not find a version that satisfies the requirement torch (from versions: none)\nERROR: No matching distribution found for torch",
         "ERROR: Could not find a version that satisfies the requirement torch==2.1.2 (from versions: 2.2.0, 2.2.1, 2.2.2)",
@@ -351,6 +361,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "Linux-6.6.87.2-microsoft-standard-WSL2\nRuntimeError: Unexpected error from cudaGetDeviceCount(). Did you run some cuda functions? Error 2: out of memory",
     ),
     "libcuda-not-found": (
+        "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system. Please make sure that the NVIDIA Display Driver is properly installed and present in your system.",
         "RuntimeError: Failed to dlopen libcuda.so",
         'Unable to find cuda lib under the names ["cuda", "nvcuda"]. Please open GitHub issue.',
         'Unable to dynamically load the "cuda" shared library - searched for library names: ["libcuda.so", "libcuda64.so"].',
@@ -365,6 +376,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "ValueError: invalid literal for int() with base 10: 'MIG-GPU-11111111-2222-3333-4444-555555555555/7/0'",
     ),
     "rl-framework-vllm-unsupported": (
+        "Failed to import VLLM Rollout.\nImportError: cannot import name 'Fp8LinearOp'\nfrom vllm.model_executor.layers.quantization.utils.w8a8_utils",
         "verl\n\nNo module named 'vllm.lora.models'",
         "GRPO of verl, rollout.name=vllm\nAttributeError: 'LoRAConfig' object has no attribute 'lora_extra_vocab_size'",
         "worker-extension-cls is not supported by the V1 Engine",
