@@ -140,7 +140,12 @@ class Exports:
         row = self.modules.get(module)
         if row is None or not covers(row.there, at):
             return False
-        return covers(row.open, at) or any(covers(spans, at) and name in text.split() for spans, text in row.unsure)
+        return covers(row.open, at) or self.unsure_of(module, name, at)
+
+    def unsure_of(self, module: str, name: str, at: int) -> bool:
+        """Whether a release has a name under a condition: if another package is there, say."""
+        row = self.modules.get(module)
+        return row is not None and any(covers(spans, at) and name in text.split() for spans, text in row.unsure)
 
     def asked(self, module: str, name: str) -> tuple[Spans, Spans, Spans] | None:
         """The releases in which it is there, in which it is not, and in which that cannot be told; None if nobody asked."""

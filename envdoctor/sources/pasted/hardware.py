@@ -46,6 +46,12 @@ def no_device(values: Mapping[str, str], around: Around, about: About) -> str | 
     return "wsl-libcuda" if about.wsl and (about.driver_sees_gpu or about.torch_sees_gpu) else "no-gpu-host"
 
 
+def no_gpus_for_nccl(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """NCCL is asked for and torch sees no GPU: there is none, unless others see one."""
+    del values, around
+    return None if about.driver_sees_gpu or about.torch_sees_gpu else "no-gpu-host"
+
+
 def kernel_image(values: Mapping[str, str], around: Around, about: About) -> str | None:
     """A kernel has no code for this GPU: torch's own, or that of the package in whose file it failed."""
     del values, about
@@ -75,6 +81,17 @@ def in_range(values: Mapping[str, str], around: Around, about: About) -> str | N
 def _pair(capability: str) -> tuple[int, int]:
     major, _, minor = capability.partition(".")
     return int(major), int(minor)
+
+
+def fabric(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """The fabric manager does not start: on a machine without NVSwitch it says so, and is not needed."""
+    del values, about
+    lines = (around.line, *around.before(SERVICE), *around.after(SERVICE))
+    return HARMLESS if any("NV_WARN_NOTHING_TO_DO" in line for line in lines) else "fabric-manager"
+
+
+SERVICE = 30
+"""Lines around the end of a service, in which its log stands."""
 
 
 def name_in_bytes(values: Mapping[str, str], around: Around, about: About) -> str | None:

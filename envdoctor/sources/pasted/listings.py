@@ -29,7 +29,7 @@ CONDA = re.compile(
     r"(?P<channel>\s{1,60}\S{1,100})?\s{0,80}$"
 )
 CONDA_PLAN = re.compile(
-    rf"^\s{{0,12}}(?:(?P<name>{NAME})-(?P<version>{VER})\s{{1,60}}\|\s{{1,60}}|\S{{1,100}}\s{{1,60}}\S{{1,60}}::(?P<of>{NAME})-(?P<at>{VER})-)"
+    rf"^\s{{0,12}}(?:(?P<name>{NAME})-(?P<version>{VER})\s{{1,60}}\|\s{{0,60}}|\S{{1,100}}\s{{1,60}}\S{{1,60}}::(?P<of>{NAME})-(?P<at>{VER})-)"
     r"(?P<build>\w[\w.]{0,60}_\d{1,3})\b"
 )
 """What conda is about to fetch ("pytorch-1.12.1 | py3.8_cpu_0") or to install ("pytorch/linux-64::pytorch-1.12.1-py3.8_cpu_0")."""

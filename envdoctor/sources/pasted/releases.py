@@ -75,6 +75,15 @@ def _engine(importer: str | None) -> str | None:
     return "rl-framework-vllm-unsupported" if importer in TRAINERS else None
 
 
+def position_ids(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A checkpoint has, or lacks, what models keep in it up to transformers 4.30 alone."""
+    del around
+    older = about.sides.before("transformers", Version("4.31"))
+    if values.get("which") == "Unexpected":
+        return None if older else "transformers-too-new"
+    return "transformers-too-old" if older or not about.sides.names("transformers") else None
+
+
 def masked(values: Mapping[str, str], around: Around, about: About) -> str | None:
     """A package says that transformers is not there; where vLLM calls it, transformers is, and lacks a name."""
     del values

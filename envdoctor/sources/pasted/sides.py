@@ -133,6 +133,10 @@ class Sides:
         # between which two that changed: the last one with it and the next, or the first one with it and the one before
         return Standing(package, side, history[at][0], history[at + 1 if side == "new" else at - 1][0])
 
+    def names(self, package: str) -> bool:
+        """Whether the text names a version of the package."""
+        return parsed(self._versions.get(package, "")) is not None
+
     def before(self, package: str, release: Version) -> bool:
         """Whether the text names a version of the package, and one before that release."""
         version = parsed(self._versions.get(package, ""))
@@ -157,7 +161,8 @@ def _history(exports: Exports, module: str, name: str) -> Iterator[tuple[Version
     """The releases of a table, oldest first, and whether each has it."""
     found = _spans(exports, module, name)
     for version, at in sorted(exports.places.items()):
-        yield version, covers(found, at)
+        # a name that a module has if something else is installed counts: the question is of which age the program is
+        yield version, covers(found, at) or exports.unsure_of(module, name, at)
 
 
 def _spans(exports: Exports, module: str, name: str) -> Spans:

@@ -93,7 +93,7 @@ _CUDA_BUILD = re.compile(
 _WANTS_CUDA = re.compile(
     r"\bcudatoolkit\b|\bpytorch-cuda\b|\bis_available\(\)[^\n]{0,20}\bFalse\b|(?:CUDA|[Cc]uda)['’]?s? (?:is )?(?:false|not available|unavailable)"
     r"|\bis_available\W{1,6}False\b|[Nn]ot using CUDA|(?i:(?:not|n't) (?:find|detect|see|use) (?:my |the |any )?gpu)"
-    r"|not compiled with CUDA|GPU (?:is )?(?:False|unavailable|not available|not used)"
+    r"|not compiled with CUDA|\b(?:have|has|with) (?:a |an |my |the )?(?:[Nn]vidia |NVIDIA )?(?:GPU|gpu)\b|GPU (?:is )?(?:False|unavailable|not available|not used)"
     r"|[\\/]nvidia-smi(?:\.(?:exe|EXE))?\W{0,4}$"
 )
 _SYSTEMS = ("CentOS", "RHEL", "Red Hat", "el7", "Ubuntu 1", "libc", "LIBC", "Amazon Linux")

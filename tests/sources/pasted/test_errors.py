@@ -12,7 +12,10 @@ from envdoctor.quoting import EXCEPTION, PLAIN, WARNED, role
 from envdoctor.sources.pasted.errors import quotes
 from envdoctor.sources.pasted.sides import Sides
 from tests.factory import MATRIX
-from tests.sources.pasted.error_texts import CASES, ONE_TEXT, SITE, TRACE, frames
+from tests.sources.pasted import error_texts, release_texts
+from tests.sources.pasted.error_texts import ONE_TEXT, SITE, TRACE, frames
+
+CASES = error_texts.CASES | release_texts.CASES
 
 
 class Line(NamedTuple):
@@ -106,6 +109,8 @@ def test_what_is_no_fault_of_the_environment_or_names_none_has_no_cause(text: st
         "PS C:\\proj> pip uninstall torch\n  Successfully uninstalled torch-2.11.0+cu128\n  Successfully installed torch-2.11.0+cu130",
         "$ pip install demo\n  Successfully uninstalled torch-2.11.0+cu128\n  Successfully installed torch-2.12.0",
         '    locs = subprocess.check_output(["whereis", "libcuda.so"])',
+        "$ pip install vllm\nI use Ubuntu 22.04",
+        "transformers==4.30.2\nlogits of position_ids",
         "Found GPU0 NVIDIA GB10 which is of cuda capability 12.1. Minimum and Maximum cuda capability supported by this version of PyTorch is (8.0) - (12.0)",
         "    Found GPU0 NVIDIA GB10 which is of cuda capability 12.1.\n    Minimum and Maximum cuda capability supported by this version of PyTorch is\n    (8.0) - (12.0)",
         TRACE.replace("(LD_LIBRARY_PATH)", f"(RPATH from file {SITE}/nvidia/cusparse/lib/libcusparse.so.12)"),
@@ -315,3 +320,24 @@ def test_a_tokenizer_that_is_asked_before_it_has_read_its_vocabulary(release: st
     line = Line(1, "AttributeError: 'BaichuanTokenizer' object has no attribute 'sp_model'")
     found = quotes([line], Sides(MATRIX, {"transformers": release}))
     assert [one.cause for one in found] == ([] if cause is None else [cause])
+
+
+def test_a_fabric_manager_that_has_nothing_to_do_is_no_fault() -> None:
+    log = """nvidia-fabricmanager-start.sh[4756]: request to query NVSwitch device information from NVSwitch driver failed with error:WARNING Nothing to do [NV_WARN_NOTHING_TO_DO]
+systemd[1]: nvidia-fabricmanager.service: Control process exited, code=exited, status=1/FAILURE"""
+    assert [(one.signature, one.cause) for one in of(log)] == [("fabric-manager-has-nothing-to-do", None)]
+    assert top(log.splitlines()[1]) == "fabric-manager"
+
+
+@pytest.mark.parametrize(
+    ("which", "release", "cause"),
+    [
+        ("Unexpected", "4.31.0", "transformers-too-new"),
+        ("Unexpected", "4.30.2", None),
+        ("Missing", "4.30.2", "transformers-too-old"),
+        ("Missing", "4.31.0", None),
+    ],
+)
+def test_a_checkpoint_of_the_other_side_of_position_ids(which: str, release: str, cause: str | None) -> None:
+    line = Line(1, f'{which} key(s) in state_dict: "bert.embeddings.position_ids". ')
+    assert [one.cause for one in quotes([line], Sides(MATRIX, {"transformers": release}))] == [cause]
