@@ -38,7 +38,7 @@ STANDS_FOR = (
     ("Processor", ("ProcessorMixin",)),
     ("TokenizerFast", ("PreTrainedTokenizerFast",)),
     ("Tokenizer", ("PreTrainedTokenizer",)),
-    ("Config", ("PretrainedConfig", "PreTrainedConfig")),
+    ("Config", ("PretrainedConfig",)),
     ("Cache", ("DynamicCache",)),
     ("ForCausalLM", ("PreTrainedModel",)),
     ("ForConditionalGeneration", ("PreTrainedModel",)),
@@ -85,8 +85,13 @@ def attribute(values: Mapping[str, str], around: Around, about: About) -> Standi
     if not known and owner.endswith("Tokenizer") and wanted in OF_VOCABULARY:
         # since 4.34 the class that they inherit from asks for the vocabulary before the program's own has read it
         return HARMLESS if about.sides.before("transformers", ASKED_EARLY) else "transformers-too-new"
-    inherits = not known and (OF_TRL.search(owner) is not None or _of_transformers(around, about))
-    return _first(about.sides.of_member(one, wanted) for one in (owner, *(_stands_for(owner) if inherits else ()))) or HARMLESS
+    standing = about.sides.of_member(owner, wanted)
+    if standing is not None:
+        return standing
+    # where the class of that name has it, the one that has not is a program's own, of the same name
+    own = about.sides.has(owner, wanted) if known else OF_TRL.search(owner) is not None or _of_transformers(around, about)
+    bases = _stands_for(owner) or (("PreTrainedModel",) if wanted.startswith("_") else ())
+    return _first(about.sides.of_member(one, wanted) for one in (bases if own else ())) or HARMLESS
 
 
 def argument(values: Mapping[str, str], around: Around, about: About) -> Standing | str | None:

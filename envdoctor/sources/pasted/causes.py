@@ -277,6 +277,7 @@ JUDGES: Mapping[str, Judge] = {
     "masked": releases.masked,
     "position_ids": releases.position_ids,
     "fabric": hardware.fabric,
+    "other_graphics": hardware.other_graphics,
     "no_gpus_for_nccl": hardware.no_gpus_for_nccl,
     "requirement": releases.requirement,
     "no_solution": resolving.no_solution,

@@ -46,6 +46,12 @@ def no_device(values: Mapping[str, str], around: Around, about: About) -> str | 
     return "wsl-libcuda" if about.wsl and (about.driver_sees_gpu or about.torch_sees_gpu) else "no-gpu-host"
 
 
+def other_graphics(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A call of CUDA ends a traceback, or stands in it: on another maker's graphics it cannot but fail."""
+    del values, around
+    return "no-gpu-host" if about.other_graphics else HARMLESS
+
+
 def no_gpus_for_nccl(values: Mapping[str, str], around: Around, about: About) -> str | None:
     """NCCL is asked for and torch sees no GPU: there is none, unless others see one."""
     del values, around

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 12
 """Classes that inherit from each other in a row; no chain of ours has more than seven."""
+RENAMED = {"PretrainedConfig": "PreTrainedConfig"}
+"""A class that others inherit from -> its name in the releases that come after (transformers 5)."""
 BASE, INHERITED, ANYTHING = "<", "...", "**"
 """How a table writes a class that is inherited from, that it says what is taken, and that anything is."""
 
@@ -35,6 +37,15 @@ def history(table: Exports, owner: str, name: str, *, by_name: bool = False) -> 
         name: of the member.
         by_name: what takes anything counts only where it looks for that name.
     """
+    class_name = class_of(owner)
+    after = RENAMED.get(class_name)
+    if after is not None:
+        renamed = after + owner.removeprefix(class_name)
+        return [*_of_one(table, owner, name, by_name=by_name), *_of_one(table, renamed, name, by_name=by_name)]
+    return _of_one(table, owner, name, by_name=by_name)
+
+
+def _of_one(table: Exports, owner: str, name: str, *, by_name: bool) -> History:
     there = _row(table, owner)
     places = [(version, at) for version, at in table.places.items() if there is not None and covers(there.there, at)]
     named = [(version, _has(table, owner, name, at, MAX_DEPTH, by_name=True)) for version, at in places]

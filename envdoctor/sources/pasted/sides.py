@@ -103,6 +103,15 @@ class Sides:
                 return found
         return None
 
+    def has(self, owner: str, name: str) -> bool:
+        """Whether the release that the text names has a member, or the newest where it names none."""
+        for package, table, whose in self._owners(owner):
+            version = parsed(self._versions.get(package, ""))
+            upto = [one for at, one in members.history(table, whose, name) if version is None or at <= version]
+            if upto and upto[-1]:
+                return True
+        return False
+
     def of_configs(self, name: str) -> bool:
         """Whether a configuration of one of TRL's trainers has it in any release."""
         own = self._matrix.members("trl") if self._matrix is not None else None

@@ -40,19 +40,21 @@ _OTHER_GRAPHICS = re.compile(
     r"[^\n]{0,60}\b(?:intel|amd|ati|radeon|apple)\b"
 )
 _NVIDIA_GPU = re.compile(
-    r"(?i)\b(?:geforce|quadro|tesla|titan|[rg]tx ?\d|nvidia (?:corporation|[a-z]{0,2}\d)|[abhlvp]\d{1,3}0\d?\b)"
+    r"(?i)\b(?:geforce|quadro|tesla|titan|[rg]tx ?\d|nvidia (?:corporation|[a-z]{0,2}\d)"
+    r"|(?:a(?:10|16|30|40|100|800)g?|[bh](?:20|100|200|300|800)|gh200|gb\d{2,3}|l(?:4|20|40)s?|v100s?|p(?:4|40|100)|t4)\b)"
 )
 _ROW = re.compile(
     r"(?i)^\W{0,12}(?:(?:pip3?|conda)\] {1,4})?[A-Z][\w.-]{1,80}(?: version)?(?: {0,60}[=@:]{1,3} {0,8}| {1,60})\(?v?\d"
 )
 """A row of a list of packages, or a field: that a package is installed does not say that it failed."""
-_TRAINER = re.compile(r"(?i)\b(?:verl|openrlhf|trl|axolotl|ms-swift|swift|rllm|easyr1|skyrl)\b")
+_TRAINER = re.compile(r"(?i)\b(?:verl|openrlhf|trl|axolotl|unsloth(?:[-_]zoo)?|ms-swift|swift|rllm|easyr1|skyrl)\b")
 _ROLLOUT = re.compile(r"(?i)(?<![a-z])rollouts?(?![a-z])|\bGRPO\b|\bRLHF\b")
 _SAYS = (
     "verl",
     "trl",
     "TRL",
     "axolotl",
+    "nsloth",
     "swift",
     "rllm",
     "EasyR1",
@@ -93,7 +95,9 @@ _CUDA_BUILD = re.compile(
 _WANTS_CUDA = re.compile(
     r"\bcudatoolkit\b|\bpytorch-cuda\b|\bis_available\(\)[^\n]{0,20}\bFalse\b|(?:CUDA|[Cc]uda)['’]?s? (?:is )?(?:false|not available|unavailable)"
     r"|\bis_available\W{1,6}False\b|[Nn]ot using CUDA|(?i:(?:not|n't) (?:find|detect|see|use) (?:my |the |any )?gpu)"
-    r"|not compiled with CUDA|\b(?:have|has|with) (?:a |an |my |the )?(?:[Nn]vidia |NVIDIA )?(?:GPU|gpu)\b|GPU (?:is )?(?:False|unavailable|not available|not used)"
+    r"|not compiled with CUDA|\b(?:have|has|with) (?:a |an |my |the )?(?:[Nn]vidia |NVIDIA )?(?:GPU|gpu|[RG]TX ?\d{3,4})\b"
+    r"|(?i:\bgpu\b[^\n.]{0,40}(?:\bnot|n't)(?: being)? (?:detected|recogni[sz]ed|found|used|available|showing|visible|working)\b)"
+    r"|(?i:\b(?:runs?|running|falls? back|fell back|stuck) (?:on|to) (?:the |my )?cpu\b)|(?i:requires a CUDA GPU but only CPU)|GPU (?:is )?(?:False|unavailable|not available|not used)"
     r"|[\\/]nvidia-smi(?:\.(?:exe|EXE))?\W{0,4}$"
 )
 _SYSTEMS = ("CentOS", "RHEL", "Red Hat", "el7", "Ubuntu 1", "libc", "LIBC", "Amazon Linux")

@@ -61,6 +61,8 @@ CASES: dict[str, tuple[str, ...]] = {
         f"ImportError: {SITE}/deep_ep_cpp.cpython-312-x86_64-linux-gnu.so: undefined symbol: cuMulticastBindMem",
     ),
     "fabric-manager": (
+        "node23:12098:12141 [2] transport/nvls.cc:244 NCCL WARN Cuda failure 1 'invalid argument'",
+        "This is usually caused by a system or configuration error in the Fabric Manager or NVSwitches.",
         "On H100 instances CUDA initialization fails with 802 system error.",
         "RuntimeError: cuda runtime error (802) : system not yet initialized",
         "nv-fabricmanager[99]: fabric manager NVIDIA GPU driver interface version 535.104.05 don't match with driver version 535.129.03.",
@@ -93,6 +95,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "nvcc fatal   : Unsupported gpu architecture 'compute_90a'",
     ),
     "torch-cpu-build": (
+        "my GPU is not detected, the detector runs on the CPU\nYOLOv5  v6.2-109-g23701ea Python-3.8.13 torch-1.12.1+cpu CPU",
         "even though I have a gpu\n    pytorch-1.11.0             |cpu_py37h14e09b7_1        49.7 MB  conda-forge",
         "PS C:\\proj> pip install demo\n      Successfully uninstalled torch-2.11.0+cu128\nSuccessfully installed torch-2.12.0",
         "Cuda is not available.\nCUDA used to build PyTorch: Could not collect",
@@ -187,6 +190,7 @@ CASES: dict[str, tuple[str, ...]] = {
     ),
     "mixed-cuda-majors": ("  CuPy may not function correctly because multiple CuPy packages are installed",),
     "no-gpu-host": (
+        "ThinkPad L470\nGraphics:  Device-1: Intel Skylake GT2 [HD Graphics 520] driver: i915\n    torch.cuda.set_device(opt.gpu_ids[0])",
         "RuntimeError: ProcessGroupNCCL is only supported with GPUs, no GPUs found!",
         'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].\nGraphics: Mesa Intel UHD Graphics 620',
         "00:02.0 VGA compatible controller: Intel Corporation TigerLake GT2\nImportError: libcuda.so.1: cannot open shared object file",

@@ -17,6 +17,10 @@ CASES: dict[str, tuple[str, ...]] = {
         f"WARNING 06-13 11:42:20 _custom_ops.py:11] Failed to import from vllm._C with ImportError('{DIST}/vllm/_C.abi3.so: undefined symbol: _ZN5torch3jit6parserEv')",
     ),
     "transformers-too-new": (
+        '    assert "factor" in rope_scaling',
+        "transformers 5\nAttributeError: 'MiniCPMConfig' object has no attribute 'pad_token_id'",
+        "transformers 5\nAttributeError: 'BertConfig' object has no attribute 'pad_token_id'",
+        "Name: transformers\nAttributeError: 'ChameleonForInterCoT' object has no attribute '_extract_past_from_model_output'",
         'vllm_lm:\n  File "/opt/venv/lib/python3.12/site-packages/vllm/model_executor/guided_decoding/lm_format_enforcer_decoding.py", line 10, in <module>\nImportError: transformers is not installed. Please install it with "pip install transformers[torch]"',
         "ImportError: cannot import name 'WarmupLinearSchedule' from 'transformers' (/opt/venv/lib/python3.7/site-packages/transformers/__init__.py)",
         'transformers==4.31.0\n\tUnexpected key(s) in state_dict: "embeddings.model.embeddings.position_ids". ',
@@ -122,6 +126,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "WARNING 11-26 09:52:54 cuda.py:22] You are using a deprecated `pynvml` package. Please install `nvidia-ml-py` instead, and make sure to uninstall `pynvml`.",
     ),
     "unsupported-os": (
+        "torch-2.7.1-cp312-cp312-win_amd64.whl\nERROR: Could not find a version that satisfies the requirement triton>=3.0.0 (from nano-vllm) (from versions: none)",
         "在 Windows 系统上安装 vllm 一直报错\npip install -vvv vllm",
         "hint: The wheel is compatible with Linux (`linux_x86_64`), but you're on Windows (`win_amd64`)",
         '  File "C:\\Users\\USER\\site-packages\\triton\\compiler.py", line 1134, in libcuda_dirs\n    locs = subprocess.check_output(["whereis", "libcuda.so"]).decode().strip().split()[1:]',
@@ -158,6 +163,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "ImportError: /opt/lib/foo.cpython-38-x86_64-linux-gnu.so: undefined symbol: _PyGen_Send",
     ),
     "rl-framework-vllm-unsupported": (
+        "pip install unsloth trl\nModuleNotFoundError: No module named 'vllm.model_executor.model_loader.bitsandbytes_loader'",
         "Failed to import VLLM Rollout.\nImportError: cannot import name 'Fp8LinearOp'\nfrom vllm.model_executor.layers.quantization.utils.w8a8_utils",
         "verl\n\nNo module named 'vllm.lora.models'",
         "GRPO of verl, rollout.name=vllm\nAttributeError: 'LoRAConfig' object has no attribute 'lora_extra_vocab_size'",
