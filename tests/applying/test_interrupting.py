@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.applying.conftest import Home
     from tests.harvest.server import Handler
 
-LONG_S = 30.0
+LONG_S = 60.0
 
 
 def begun(home: Home, folder: Path, **settings: str) -> subprocess.Popen[str]:

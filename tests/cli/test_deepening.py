@@ -139,7 +139,7 @@ def interrupted(environment: Path, pids: Path, number: int) -> tuple[int, str, l
     said = b""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, start_new_session=True) as process:
         os.close(theirs)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while time.monotonic() < until and not (pids.exists() and pids.read_text().count("\n") == 2 and b"import" in said):
             said += shown(terminal)
         running = [int(line) for line in pids.read_text().split()]
@@ -166,4 +166,4 @@ def test_an_interrupt_ends_it_and_every_process_at_once(tmp_path: Path, number: 
     assert "import accelerate" in said or "import peft" in said  # what it does now is shown
     assert "Traceback" not in said
     assert status != 0
-    assert time.monotonic() - began < 25
+    assert time.monotonic() - began < 100

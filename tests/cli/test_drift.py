@@ -160,4 +160,4 @@ def test_a_probe_of_a_target_that_is_refused_does_not_hold_the_command_up(here: 
     done = run("check", "env", "lock:h100", cwd=here)
     assert done.returncode == 2
     assert "Turn them round" in done.stderr
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 9, "less than the probe may take"

@@ -69,7 +69,7 @@ def test_a_driver_call_that_hangs_and_holds_pythons_lock_is_ended_with_its_frame
     assert (one.ended, one.during, one.checks, one.name) == ("no answer in 1 s", "context", (), "")
     assert "in init" in one.said
     assert "device.py" in one.said
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 90
 
 
 def test_a_process_that_the_kernel_holds_is_left_behind_by_the_doctor(monkeypatch: pytest.MonkeyPatch, pids: Path) -> None:

@@ -125,7 +125,7 @@ def test_megabytes_of_the_worst_are_judged_in_time() -> None:
         "FROM a\n" + "RUN apt-get update && apt-get install a\n" * 990,
         "FROM a\nRUN curl https://github.com/" + "a/archive/" * 50_000 + "\n",
     ):
-        started = time.monotonic()
+        started = time.process_time()
         with contextlib.suppress(UserError):
             whole(text)
-        assert time.monotonic() - started < 20
+        assert time.process_time() - started < 20

@@ -161,7 +161,7 @@ def test_an_interrupt_stops_the_whole_group_and_leaves_nothing(stand: Stand) -> 
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         buildx.build(stand.build(), ENGINE, lambda _: None)
-    assert time.monotonic() - started < 9
+    assert time.monotonic() - started < 60
     assert stand.left() == {"pid"}
     number = int(place.read_text())
     for _ in range(100):

@@ -147,9 +147,9 @@ def test_what_nobody_knows_is_told_in_the_engines_own_words() -> None:
 )
 def test_hostile_text_costs_no_time(piece: str) -> None:
     text = piece * (400_000 // len(piece)) + "\nx did not complete successfully: exit code: 1"
-    started = time.monotonic()
+    started = time.process_time()
     assert told(text, doing="build it").what.startswith("could not build it: ")
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_errors_tell_what_caused_them() -> None:

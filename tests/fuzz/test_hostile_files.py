@@ -52,9 +52,9 @@ def test_a_damaged_file_is_read_or_refused_and_never_slow(
         # what is parsed stands in the first 400 bytes and, of the small files, anywhere
         place = int(where * (min(len(data), 400 if early else len(data)) - size))
         struct.pack_into(layout, data, place, number % (1 << 8 * size))
-    started = time.perf_counter()
+    started = time.process_time()
     assert 0 <= put_through(module, bytes(data[: int(cut * len(data))])) <= WAYS
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def long_names(symbols: int, hashed: int = 4) -> bytes:

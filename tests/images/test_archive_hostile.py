@@ -168,9 +168,9 @@ def test_an_interrupt_ends_the_threads_that_read(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("text", ["|1 " + "a=" * 1_000_000, "export a && " * 300_000, "if [ " + "]" * 1_000_000, " " * 4_000_000])
 def test_an_instruction_without_end_costs_no_time(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     archive.instruction(f"RUN {text}")
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_document_larger_than_any_is_not_taken_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

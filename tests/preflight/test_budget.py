@@ -24,12 +24,12 @@ def test_what_takes_longer_is_broken_off_even_where_every_error_is_caught() -> N
     def stubborn() -> None:
         while True:
             with contextlib.suppress(Exception):
-                time.sleep(5)
+                time.sleep(60)
 
     began = time.monotonic()
     with pytest.raises(OutOfTime), within(0.05):
         stubborn()
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

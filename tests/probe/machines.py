@@ -13,6 +13,8 @@ from tests.probe.recorded import section
 if TYPE_CHECKING:
     from envdoctor.probe.machine import Machine
 
+WAITS_S = 20.0
+"""What waits for something that never comes takes longer; what does not is done long before, on a busy machine too."""
 PYNVML = {"pynvml": "pynvml.py"}  # a recorded machine only needs to hear that it came along
 
 

@@ -200,7 +200,7 @@ def test_without_pynvml_nvml_is_not_asked_and_the_reason_says_so(live: Live) -> 
 def test_a_wedged_nvidia_smi_and_libcuda_cost_one_deadline_and_leave_no_process(live: Live, wedged_smi: Path) -> None:
     before = time.monotonic()
     leaves = filled(driver, live(FAKE_CUDA_VERSION="hang"), real_pynvml())
-    assert 5 <= time.monotonic() - before < 8
+    assert 5 <= time.monotonic() - before < 10, "both at the same time"
     assert leaves["smi"]["why"] == f"{wedged_smi.parent}/nvidia-smi: no answer in 5 s"
     assert leaves["cuda_api"]["why"] == "libcuda: no answer in 5 s"
     assert leaves["nvml"]["value"] == "550.54.15"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envdoctor.probe import elf
+from tests.probe.machines import WAITS_S
 from tests.probe.samples import BUILT_FOR_NUMPY_1, BUILT_FOR_NUMPY_2, TORCH_NEEDS_CUDA_12, elf_file, put
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def test_a_library_that_asks_for_no_versions_has_none(tmp_path: Path) -> None:
 def test_damaged_version_needs_are_refused_or_bounded_and_never_slow(tmp_path: Path) -> None:
     whole = elf_file(versions={"libc.so.6": ("GLIBC_2.2.5", "GLIBC_2.34"), "libm.so.6": ("GLIBC_2.29",)})
     dice = random.Random(20261125)  # noqa: S311 - reproducible damage, not a secret
-    started, refused = time.perf_counter(), 0
+    started, refused = time.process_time(), 0
     for _ in range(600):
         data = bytearray(whole)
         for _ in range(dice.randint(1, 6)):
@@ -83,7 +84,7 @@ def test_damaged_version_needs_are_refused_or_bounded_and_never_slow(tmp_path: P
         except elf.NotElf:
             refused += 1
     assert refused > 50, "the damage reached what is parsed"
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_version_needs_that_point_at_themselves_end(tmp_path: Path) -> None:
@@ -135,13 +136,13 @@ def test_random_damage_never_gives_another_error_and_is_never_slow(tmp_path: Pat
             place = dice.choice((dice.randrange(min(1000, len(data))), len(data) - 1 - dice.randrange(min(3000, len(data)))))
             data[place] = dice.choice((0, 1, 0x7F, 0x80, 0xFF, dice.randrange(256)))
         path = put(tmp_path / "x.so", bytes(data))
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             assert isinstance(elf.needed(path), list)
             elf.section(path, b".rodata")
         except elf.NotElf:
             refused += 1
-        slowest = max(slowest, time.perf_counter() - started)
+        slowest = max(slowest, time.process_time() - started)
     assert refused > 20, "the damage reached what is parsed"
     assert slowest < 1.0
 
@@ -153,7 +154,7 @@ def test_a_fifo_and_a_folder_are_refused_without_waiting(tmp_path: Path) -> None
         elf.needed(tmp_path / "fifo.so")
     with pytest.raises((OSError, elf.NotElf)):
         elf.needed(tmp_path)
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < WAITS_S
 
 
 def test_files_are_closed_even_when_they_are_refused(tmp_path: Path) -> None:

@@ -80,6 +80,6 @@ def test_a_credential_that_the_cut_would_halve_is_left_out_whole() -> None:
 
 @pytest.mark.parametrize("value", ["a://" * 50_000, "a://" * 1000 + "@ ", "GPU-" * 50_000, "-0" * 50_000, "a://?" * 20_000])
 def test_no_value_takes_long(value: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     environ.cleaned(value)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5

@@ -52,10 +52,10 @@ def test_a_tool_that_is_not_there_hangs_or_fails_says_so(tmp_path: Path) -> None
 def test_tools_run_at_the_same_time_and_in_english(tmp_path: Path) -> None:
     for name in ("gcc", "clang", "cmake", "lscpu", "nvidia-smi", "nvcc"):
         tool = tmp_path / name
-        tool.write_text("#!/bin/sh\nsleep 0.4\necho $LC_ALL\n")
+        tool.write_text("#!/bin/sh\nsleep 2\necho $LC_ALL\n")
         tool.chmod(0o755)
     machine = Machine(environ={"PATH": f"{tmp_path}:/bin:/usr/bin", "LC_ALL": "de_DE.UTF-8"})
     started = time.monotonic()
     out = section(extras, machine)
-    assert time.monotonic() - started < 6 * 0.4
+    assert time.monotonic() - started < 6 * 2
     assert {leaf["value"] for leaf in out.values()} == {"C"}

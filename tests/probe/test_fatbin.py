@@ -130,7 +130,7 @@ def test_the_next_container_is_looked_for_only_as_far_as_padding_goes(tmp_path: 
 def test_random_damage_is_counted_or_refused_and_never_slow(tmp_path: Path) -> None:
     whole = elf_file(sections={".nv_fatbin": container(entry("sm_80"), entry("sm_90a"), entry("compute_90")) * 5})
     dice = random.Random(20261125)  # noqa: S311 - reproducible damage, not a secret
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(400):
         data = bytearray(whole)
         for _ in range(dice.randint(1, 24)):
@@ -140,4 +140,4 @@ def test_random_damage_is_counted_or_refused_and_never_slow(tmp_path: Path) -> N
                 assert isinstance(fatbin.architectures(library), dict)
         except elf.NotElf:
             pass
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

@@ -11,7 +11,7 @@ import pytest
 
 from envdoctor.facts import Gpu, Gpus
 from envdoctor.probe import driver, gpus, vendor
-from tests.probe.machines import PYNVML, filled, real_pynvml, survivors, values
+from tests.probe.machines import PYNVML, WAITS_S, filled, real_pynvml, survivors, values
 from tests.probe.recorded import MACHINES, recorded, written
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def test_an_installed_fabric_manager_that_does_not_run_is_told_with_dpkgs_versio
 def test_the_real_pynvml_reports_each_gpu_and_the_sick_ones_only_cost_their_own_leaves(live: Live) -> None:
     before = time.monotonic()
     healthy, old, wedged, lost = filled(gpus, live(), REAL)["devices"]["value"]
-    assert 5 <= time.monotonic() - before < 8
+    assert 5 <= time.monotonic() - before < 10, "the deadline once, and not for each question"
     assert values({name: leaf for name, leaf in healthy.items() if name != "index"}) == {
         "name": "NVIDIA H100 80GB HBM3", "compute_capability": "9.0", "memory_total_mib": 81559, "memory_free_mib": 81004,
         "mig_enabled": True, "ecc_enabled": True, "ecc_uncorrected": 7, "pci_address": "0000:ab:00.0", "pci_device_id": "0x2330",
@@ -182,7 +182,7 @@ def test_the_real_pynvml_reports_each_gpu_and_the_sick_ones_only_cost_their_own_
 def test_a_wedged_nvidia_smi_behind_a_broken_nvml_leaves_no_process(live: Live, wedged_smi: Path) -> None:
     before = time.monotonic()
     leaf = filled(gpus, live(FAKE_NVML_INIT="18"), {**REAL, "deadline_s": 3})["devices"]
-    assert time.monotonic() - before < 4.5
+    assert time.monotonic() - before < WAITS_S
     assert leaf["why"].startswith("NVML: Driver/library version mismatch; ")
     assert "no answer in" in leaf["why"]
     assert survivors(wedged_smi) == []

@@ -351,7 +351,7 @@ def test_without_torch_modules_are_judged_by_themselves(tmp_path: Path) -> None:
 
 def test_an_environment_with_nothing_to_link_takes_no_time(tmp_path: Path) -> None:
     made = Environment(tmp_path)
-    started = time.perf_counter()
+    started = time.process_time()
     out = made.linked()
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     assert (out["modules"]["value"], out["copies"]["value"], out["torch"]["value"]) == ([], [], None)

@@ -153,9 +153,9 @@ def test_hostile_records_are_read_quickly_and_never_lead_outside(tmp_path: Path)
     site = tmp_path / "site"
     install(site, "one", "1.0", record="".join(lines))
     install(site, "two", "1.0", record="".join(lines).replace("A", "B"))
-    started = time.perf_counter()
+    started = time.process_time()
     assert [one["path"] for one in found(site)] == ["pkg/a.py"]
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert secret.read_bytes() == b"secret"
 
 

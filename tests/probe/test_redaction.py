@@ -172,6 +172,6 @@ def test_the_whole_document_of_a_user_names_neither_the_user_nor_the_home(tmp_pa
     "text", ["a://" * 50_000 + "@", "@://" * 50_000, "sk-" * 50_000, "sk-_" * 50_000, "a://b:" * 30_000 + "@"]
 )
 def test_no_string_takes_long(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     clean(text, users=("alice",))
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0

@@ -15,6 +15,7 @@ from envdoctor.probe import __main__ as probe
 from envdoctor.probe import pythons, root
 from envdoctor.probe.machine import Machine, Missing, RootFolder, Trouble, known
 from tests.probe.images import SITE, base, image, metadata, venv
+from tests.probe.machines import WAITS_S
 from tests.probe.samples import elf_file
 
 if TYPE_CHECKING:
@@ -343,7 +344,7 @@ def test_pipes_where_files_belong_are_not_waited_for(tmp_path: Path) -> None:
     began = time.monotonic()
     assert "pyvenv.cfg is not a regular file" in taken(folder, "/opt/venv")["python"]["why"]
     assert taken(folder)["host"]["libc"]["is"] == "unknown"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < WAITS_S
 
 
 def test_names_that_are_no_text_do_not_break_the_document(tmp_path: Path) -> None:
@@ -367,9 +368,9 @@ def test_a_folder_of_very_many_names_is_looked_at_in_part_and_that_is_said(
 def test_a_file_full_of_false_beginnings_costs_little(tmp_path: Path) -> None:
     flood = elf_file(rodata=b"3.11." * 2_000_000)
     folder = image(tmp_path, base(python=flood), links=STARTED)
-    began = time.monotonic()
+    began = time.process_time()
     assert python(taken(folder))["version"] == "3.11"
-    assert time.monotonic() - began < 3
+    assert time.process_time() - began < 3
 
 
 def test_a_folder_that_may_not_be_listed_is_said_with_the_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

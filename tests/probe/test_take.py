@@ -19,6 +19,7 @@ from envdoctor import facts as f
 from envdoctor.probe import __main__ as probe
 from envdoctor.probe import interpreter
 from envdoctor.probe.machine import Machine
+from tests.probe.machines import WAITS_S
 from tests.probe.recorded import MACHINES, recorded
 
 ROOT = Path(envdoctor.__file__).parent.parent
@@ -96,7 +97,7 @@ def test_a_section_that_hangs_costs_its_own_leaves_and_no_more_time_than_the_bud
     with_section(monkeypatch, "host", lambda *_: time.sleep(60))
     started = time.monotonic()
     facts = decoded(probe.take(Machine(), {"deadline_s": 2}))
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < WAITS_S
     assert unknown_leaves(facts.host) == list(facts.host.__struct_fields__)
     assert facts.host.kernel == f.Unknown("no answer in 2 s")
     assert isinstance(facts.container.nofile, f.Known)
@@ -160,7 +161,7 @@ def test_a_wedged_program_leaves_nothing_behind_and_the_document_comes_in_time(t
     started = time.monotonic()
     ask = ["deadline_s=2", "extras=yes"]
     done = subprocess.run([sys.executable, "-I", "-S", "-c", RUN, *ask], capture_output=True, env=env, check=True, timeout=30)
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < WAITS_S
     facts = f.decode(done.stdout)
     assert facts.extras["gcc"] == f.Unknown("no answer in 2 s")
     for line in pid.read_text().split():

