@@ -33,8 +33,8 @@ def site(folder: Path) -> Path:
 
 
 def ended(pid: int) -> bool:
-    """Whether the process is gone within a second, or dead and only waiting for its parent to notice."""
-    until = time.monotonic() + 1
+    """Whether the process is gone within ten seconds, or dead and only waiting for its parent to notice."""
+    until = time.monotonic() + 10
     while time.monotonic() < until:
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":

@@ -168,7 +168,7 @@ def test_a_probe_that_ends_without_an_answer_is_said(tmp_path: Path, monkeypatch
 
 
 def ended(running: interpreter.Running) -> None:
-    running.child.communicate(timeout=20)
+    running.child.communicate(timeout=60)
 
 
 def test_commands_are_lines_of_its_dockerfile() -> None:

@@ -36,7 +36,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def gone(pids: list[int], within_s: float = 5.0) -> bool:
+def gone(pids: list[int], within_s: float = 30.0) -> bool:
     until = time.monotonic() + within_s
     while any(map(alive, pids)) and time.monotonic() < until:
         time.sleep(0.02)
@@ -194,7 +194,7 @@ def test_an_error_on_the_way_ends_all_that_was_started(cluster: Cluster) -> None
     cluster.add("quick", "ends")
 
     def stop(_: Answer) -> None:
-        until = time.monotonic() + 5
+        until = time.monotonic() + 30
         while (not cluster.pids.exists() or len(pids_of(cluster)) < 6) and time.monotonic() < until:
             time.sleep(0.05)
         raise KeyboardInterrupt
@@ -218,7 +218,7 @@ def test_an_interrupted_command_ends_all_and_says_how_far_it_was(cluster: Cluste
     child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, cwd=ROOT)
     assert child.stderr is not None
     assert child.stderr.readline() == "1 of 4 nodes asked, 1 without an answer\n"
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while (not cluster.pids.exists() or len(pids_of(cluster)) < 6) and time.monotonic() < until:
         time.sleep(0.05)
     child.send_signal(number)

@@ -42,7 +42,7 @@ def values(leaves: dict[str, Any]) -> dict[str, Any]:
     return {name: leaf["value"] if leaf["is"] == "known" else f"[{leaf['why']}]" for name, leaf in leaves.items()}
 
 
-def survivors(pids: Path, patience_s: float = 2.0) -> list[int]:
+def survivors(pids: Path, patience_s: float = WAITS_S) -> list[int]:
     """Which of the processes whose ids stand in ``pids`` still run.
 
     SIGKILL is sent, not served, when kill(2) returns: on a busy machine a grandchild, which nobody can wait for, needs a moment to die.
@@ -53,6 +53,14 @@ def survivors(pids: Path, patience_s: float = 2.0) -> list[int]:
         if not left or time.monotonic() > until:
             return left
         time.sleep(0.01)
+
+
+def ends(pid: int) -> bool:
+    """Whether a process that was killed ends; one that only waits to be reaped has."""
+    until = time.monotonic() + WAITS_S
+    while alive(pid) and time.monotonic() < until:
+        time.sleep(0.01)
+    return not alive(pid)
 
 
 def alive(pid: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from envdoctor.probe.beside import ENDED, Beside
 from envdoctor.probe.machine import Machine, known, unknown
-from tests.probe.machines import WAITS_S
+from tests.probe.machines import WAITS_S, ends
 
 
 def section(behaviour: Any) -> SimpleNamespace:
@@ -30,16 +30,8 @@ def collected(*behaviours: Any, seconds: float = 5.0) -> tuple[dict[str, Any], f
     beside.collect(leaves, started + seconds)
     took = time.monotonic() - started
     assert child is not None
-    assert not alive(child)
+    assert ends(child)
     return {name: leaves[name]["leaf"] for name in names}, took, beside
-
-
-def alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_results_arrive_with_the_interpreter_and_packages_known() -> None:

@@ -32,7 +32,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def gone(pids: list[int], within_s: float = 5.0) -> bool:
+def gone(pids: list[int], within_s: float = 30.0) -> bool:
     until = time.monotonic() + within_s
     while any(map(alive, pids)) and time.monotonic() < until:
         time.sleep(0.02)
@@ -105,15 +105,15 @@ def test_when_the_doctor_is_killed_nothing_outlives_it(name: signal.Signals, tmp
     )
     env = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     with subprocess.Popen([sys.executable, "-c", code], env=env, stderr=subprocess.DEVNULL) as doctor:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not (told.exists() and told.read_text().endswith(".")) and time.monotonic() < until:
             time.sleep(0.02)
         pids = [int(word) for word in told.read_text().split() if word != "."]
         assert all(map(alive, pids))
         doctor.send_signal(name)
-        doctor.wait(20)
+        doctor.wait(60)
     assert gone(pids)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while [one for one in tmp_path.iterdir() if one.name.startswith("envdoctor-")] and time.monotonic() < until:
         time.sleep(0.02)
     assert [one.name for one in tmp_path.iterdir()] == ["pids"]
