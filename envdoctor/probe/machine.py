@@ -21,6 +21,8 @@ MAX_OUTPUT_BYTES = 1024 * 1024
 PIPE_BYTES = 64 * 1024
 # how long output may still come when the program itself has ended and a process that it left behind holds the pipe
 DRAIN_S = 0.2
+# how long a program that is being started is waited for, so that it can be killed: on a busy machine that takes a moment
+START_S = 0.5
 NOTICE_S = 0.02  # such an end shows on no pipe, so it is looked for this often
 # a FIFO or a terminal in the place of a file must neither wait for a writer nor become ours
 READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -64,6 +66,7 @@ class Machine:
         self.commands = commands
         self._real = {}  # of folders that files were asked for in: nothing changes in a root while it is looked at
         self._children = set()
+        self._starting = 0  # programs that run already, perhaps, and are in no list yet
         self._lock = threading.Lock()
 
     @classmethod
@@ -214,6 +217,9 @@ class Machine:
             if recorded.get("hangs"):
                 raise Trouble("%s: no answer in %g s" % (argv[0], seconds))
             return recorded.get("status", 0), recorded.get("stdout", ""), recorded.get("stderr", "")
+        with self._lock:
+            self._starting += 1
+        child = None
         try:
             child = subprocess.Popen(
                 argv,
@@ -229,8 +235,11 @@ class Machine:
             raise Missing(argv[0] + " is not on PATH")
         except OSError as error:
             raise Trouble("%s could not be started: %s" % (argv[0], error.strerror or error))
-        with self._lock:
-            self._children.add(child)
+        finally:
+            with self._lock:
+                self._starting -= 1
+                if child is not None:
+                    self._children.add(child)
         try:
             out, err = conversation(child, stdin, seconds, argv[0])
         finally:
@@ -243,11 +252,19 @@ class Machine:
         return child.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
 
     def kill_children(self):
-        """Kill what still runs; called when the whole probe is out of time."""
-        with self._lock:
-            children = list(self._children)
-        for child in children:
-            kill(child)
+        """Kill what still runs; called when the whole probe is out of time.
+
+        What is just being started is waited for a moment: one that hangs there (a file system that does not answer) runs nothing yet.
+        """
+        until = time.monotonic() + START_S
+        while True:
+            with self._lock:
+                children, starting = list(self._children), self._starting
+            for child in children:
+                kill(child)
+            if not starting or time.monotonic() > until:
+                return
+            time.sleep(0.005)
 
 
 class RootFolder(Machine):
