@@ -8,8 +8,8 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
-from envdoctor.applying.interrupts import postponed
 from envdoctor.errors import UserError
+from envdoctor.postponing import postponed
 from envdoctor.resolver import uv_program, without_addresses
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+from envdoctor.postponing import BREAKING
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
-
-BREAKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -82,26 +82,3 @@ def breakable(tell: Callable[[str], None]) -> Iterator[Breaking]:
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
-
-
-@contextlib.contextmanager
-def postponed() -> Iterator[None]:
-    """Signals that would break off what is going on wait until the end of this context.
-
-    For a fork with ``preexec_fn``: it runs the hooks of ``os.register_at_fork`` (logging and random have some), and Python prints
-    and drops what a handler raises in one of them. Outside of the main thread nothing is done.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = {one: signal.getsignal(one) for one in BREAKING if callable(signal.getsignal(one))}
-    try:
-        for one in before:
-            signal.signal(one, lambda number, _frame: came.append(number))
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
-        for number in came[:1]:
-            signal.raise_signal(number)

@@ -19,6 +19,7 @@ from envdoctor.engine.progress import Step
 from envdoctor.engine.trouble import PODMAN, clean, told
 from envdoctor.errors import UserError
 from envdoctor.files import read_file
+from envdoctor.postponing import postponed
 from envdoctor.wording import harmless
 
 if TYPE_CHECKING:
@@ -291,16 +292,19 @@ def _child(argv: list[str], environ: Mapping[str, str], out: int) -> Iterator[su
     In its own group a Ctrl-C reaches us only, and we end it in the order that leaves nothing behind: an interrupt, on which
     buildx cancels what the engine does, then the end.
     """
-    child = subprocess.Popen(  # noqa: S603 - argv of our own making
-        argv, env=dict(environ), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, start_new_session=True
-    )
+    child = None
     try:
+        with postponed():
+            child = subprocess.Popen(  # noqa: S603 - argv of our own making
+                argv, env=dict(environ), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, start_new_session=True
+            )
         yield child
     finally:
-        _ended(child)
-        for stream in (child.stdout, child.stderr):
-            if stream is not None:
-                stream.close()
+        if child is not None:
+            _ended(child)
+            for stream in (child.stdout, child.stderr):
+                if stream is not None:
+                    stream.close()
 
 
 def _ended(child: subprocess.Popen[bytes]) -> None:

@@ -6,10 +6,11 @@ import contextlib
 import os
 import signal
 import stat
+import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -172,6 +173,25 @@ def test_an_interrupt_stops_the_whole_group_and_leaves_nothing(stand: Stand) -> 
             break
         time.sleep(0.05)
     assert state in {"", "Z"}
+
+
+def test_an_interrupt_while_the_build_is_being_started_leaves_nothing_either(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            if "build" in words[0]:
+                started.append(self)
+                signal.raise_signal(signal.SIGINT)
+
+    stand.plays("sleep 300")
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        buildx.build(stand.build(), ENGINE, lambda _: None)
+    assert [one.poll() is not None for one in started] == [True]
 
 
 def test_a_listener_that_fails_stops_the_build(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
