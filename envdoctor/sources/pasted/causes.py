@@ -102,9 +102,14 @@ def symbol_not_said(values: Mapping[str, str], around: Around, about: About) -> 
     return of_package(around.package())
 
 
+_NCCL_FUNCTION = re.compile(r"\bnccl[A-Z]\w{3,40}\b")
+
+
 def symbol_said(values: Mapping[str, str], around: Around, about: About) -> str | None:
-    """Somebody says that a module has an undefined symbol, and not which: the module says whose it is."""
+    """Somebody says that a module has an undefined symbol: the module says whose it is, if the symbol does not."""
     del values, about
+    if _NCCL_FUNCTION.search(around.line[:MAX_PATH]):
+        return HARMLESS  # another signature has what to do about it
     modules = (OF_MODULE.get(word) for word in re.findall(r"\w{3,60}", around.line[:MAX_PATH]) if word in COMPILED_FILES)
     return of_package(next(modules, None)) or HARMLESS
 

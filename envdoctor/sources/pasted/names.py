@@ -23,7 +23,7 @@ KNOWN: dict[str, str] = {name: name for name in _LIST.split()} | {
 }  # fmt: skip
 """What people write -> the distribution."""
 MODEL = re.compile(
-    r"(?:(?:\d{1,3} ?[x×*] ?)|(?:GPU \d{1,3}: ))?(?P<model>(?:NVIDIA |Nvidia |nvidia )?(?:GeForce |Tesla |Quadro |TITAN |Titan )?"
+    r"(?<![A-Za-z])(?:(?:\d{1,3} ?[x×*] ?)|(?:GPU \d{1,3}: ))?(?P<model>(?:NVIDIA |Nvidia |nvidia )?(?:GeForce |Tesla |Quadro |TITAN |Titan )?"
     r"(?:DGX Spark|GB10|(?:RTX|GTX|rtx|gtx)[ -]?(?:PRO |A)?\d{3,4}(?:Ti|ti|D)?\b(?: ?(?:Ti|SUPER|Super|D|Ada|Blackwell|Laptop)){0,2}(?: Generation)?"
     r"|(?:GTX |NVIDIA )?(?:TITAN|Titan) (?:RTX|V|Xp|X)\b|GH200|GB[23]00|B[23]00|H20\b|H[128]00\b|A(?:100X?|800|10[GM]?|16|30|40|2)\b|A[456]000\b"
     r"|L40S?\b|L4\b|L20\b|T4G?\b|V100S?\b|P100\b|P40\b|P4\b|M[46]0\b|K[48]0\b|Thor\b|Orin\b|MI[23]\d0X?)(?:[ -][A-Za-z0-9-]{1,12}){0,4})"

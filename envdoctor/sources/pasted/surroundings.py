@@ -93,7 +93,7 @@ _CUDA_BUILD = re.compile(
     r"\+cu1\d\d\b|/whl/cu|used to build PyTorch\W{1,6}\d|\bcudatoolkit\b|\bpytorch-cuda\b|py3[\w.]{0,6}_cuda\d|is_available\W{1,6}True"
 )
 _WANTS_CUDA = re.compile(
-    r"\bcudatoolkit\b|\bpytorch-cuda\b|\bis_available\(\)[^\n]{0,20}\bFalse\b|(?:CUDA|[Cc]uda)['’]?s? (?:is )?(?:false|not available|unavailable)"
+    r"\bcudatoolkit\b|\bpytorch-cuda\b|\bis_available\(\)[^\n]{0,20}(?<![A-Za-z])False\b|(?:CUDA|[Cc]uda)'?s? (?:is )?(?:false|not available|unavailable)"
     r"|\bis_available\W{1,6}False\b|[Nn]ot using CUDA|(?i:(?:not|n't) (?:find|detect|see|use) (?:my |the |any )?gpu)"
     r"|not compiled with CUDA|\b(?:have|has|with) (?:a |an |my |the )?(?:[Nn]vidia |NVIDIA )?(?:GPU|gpu|[RG]TX ?\d{3,4})\b"
     r"|(?i:\bgpu\b[^\n.]{0,40}(?:\bnot|n't)(?: being)? (?:detected|recogni[sz]ed|found|used|available|showing|visible|working)\b)"

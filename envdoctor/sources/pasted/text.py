@@ -48,6 +48,16 @@ _LOGGED = re.compile(
     r"^(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d (?:\[[\w./]{1,80}:\d{1,6}\]|[\w./]{1,80}:\d{1,6}\]) ?"
 )
 MOST_PREFIXES = 6
+_PLAIN = {
+    ord("\u2018"): "'",
+    ord("\u2019"): "'",
+    ord("\u201c"): '"',
+    ord("\u201d"): '"',
+    ord("\u00a0"): " ",
+    0: None,
+    0xFEFF: None,
+}
+"""What word processors and web pages make of quotation marks and spaces, and what says nothing."""
 
 
 class Line(NamedTuple):
@@ -113,7 +123,7 @@ def bare(raw: str) -> str:
         if shorter == text:
             break
         text = shorter
-    return text.replace("\0", "").replace("\ufeff", "").replace("\u00a0", " ").rstrip(" \t`" if text.count("`") == 1 else " \t")
+    return text.translate(_PLAIN).rstrip(" \t`" if text.count("`") == 1 else " \t")
 
 
 def _unfenced(text: str) -> str:

@@ -95,6 +95,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "nvcc fatal   : Unsupported gpu architecture 'compute_90a'",
     ),
     "torch-cpu-build": (
+        "requirements里torch install时默认是cpu版本，cuda.is_available()只会返回False",
         "my GPU is not detected, the detector runs on the CPU\nYOLOv5  v6.2-109-g23701ea Python-3.8.13 torch-1.12.1+cpu CPU",
         "even though I have a gpu\n    pytorch-1.11.0             |cpu_py37h14e09b7_1        49.7 MB  conda-forge",
         "PS C:\\proj> pip install demo\n      Successfully uninstalled torch-2.11.0+cu128\nSuccessfully installed torch-2.12.0",
@@ -116,6 +117,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "xFormers can't load C++/CUDA extensions. xFormers was built for:\n    PyTorch 2.3.0+cu121 with CUDA 1201 (you have 2.3.0+cpu)",
     ),
     "glibc-too-old": (
+        "Qwen3-VL fails with GLIBC_2.32 not found in FlashAttention",
         "hint: The wheel is compatible with Linux (`manylinux_2_39_x86_64`), but you're on Linux (`manylinux_2_36_x86_64`)",
         "ImportError: /lib64/libc.so.6: version 'GLIBC_2.14' not found (required by /opt/lib/python3.6/site-packages/torch/lib/libshm.so)",
         "OS: CentOS Linux 7 (Core)\nERROR: Could not find a version that satisfies the requirement bitsandbytes>=0.43.3 (from versions: 0.31.8, 0.42.0)\nERROR: No matching distribution found for bitsandbytes>=0.43.3",
@@ -124,12 +126,14 @@ CASES: dict[str, tuple[str, ...]] = {
         "hint: You're on Linux (`manylinux_2_28_x86_64`), but `vllm` (v0.14.0) only has wheels for the following platforms: `manylinux_2_31_aarch64`, `manylinux_2_31_x86_64`",
     ),
     "ptxas-too-old": (
+        "subprocess.CalledProcessError: Command '['/opt/venv/lib/python3.10/site-packages/triton/backends/nvidia/bin/ptxas', '-lineinfo', '-v', '--gpu-name=sm_120', '/tmp/tmpdy7.ptx', '-o', '/tmp/tmpdy7.ptx.o']' returned non-zero exit status 255.",
         "ptxas fatal   : Value 'sm_103a' is not defined for option 'gpu-name'",
         "triton.runtime.errors.PTXASError: PTXAS error: Internal Triton PTX codegen error",
         "ptxas /tmp/tmpx2.ptx, line 5; fatal   : Unsupported .version 9.0; current version is '8.8'",
         "'sm_121' is not a recognized processor for this target (ignoring processor)",
     ),
     "nccl-version-mismatch": (
+        "The two functions ncclCommRegister and ncclCommDeregister lead to the undefined symbol problem.",
         "Last error:\nInvalid config blocking attribute value -2147483648",
         "NCCL WARN NCCL cannot be captured in a graph if either it wasn't built with CUDA runtime >= 11.3 or if the installed CUDA driver < R465.",
         f"ImportError: {SITE}/torch/lib/libtorch_cuda.so: undefined symbol: ncclCommWindowRegister",

@@ -113,6 +113,7 @@ def test_what_is_no_fault_of_the_environment_or_names_none_has_no_cause(text: st
         "NVIDIA GeForce RTX 3090\nGraphics: Intel HD Graphics\n    torch.cuda.set_device(0)",
         "transformers 5\nAttributeError: 'BertConfig' object has no attribute 'no_such_thing'",
         "transformers 5\nAttributeError: 'MyModule' object has no attribute 'extract_past'",
+        "it works with the CPU version of PyTorch",
         "$ pip install vllm\nI use Ubuntu 22.04",
         "transformers==4.30.2\nlogits of position_ids",
         "Found GPU0 NVIDIA GB10 which is of cuda capability 12.1. Minimum and Maximum cuda capability supported by this version of PyTorch is (8.0) - (12.0)",

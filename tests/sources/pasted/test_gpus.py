@@ -37,6 +37,8 @@ def test_a_name_that_says_too_little_tells_none(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "model"),
     [
+        ("INFO [patch.py:252] NVFP4 W4A4 weight_scale NaN-clamp: installed.", None),
+        ("8xH200 node", "H200 node"),
         ("8x NVIDIA A100-SXM4-80GB", "NVIDIA A100-SXM4-80GB"),
         ("2 × RTX 3090", "RTX 3090"),
         ("an RTX4090 with 24 GB", "RTX4090 with 24 GB"),

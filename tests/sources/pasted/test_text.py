@@ -26,6 +26,7 @@ from envdoctor.sources.pasted.text import Line, bare, cleaned
         ("torch&gt;=2.0", "torch>=2.0"),
         ("10%\r50%\r100% done\r", "100% done"),
         ("│ ImportError: boxed │", "ImportError: boxed"),
+        ("cannot import name \u2018A\u2019 from \u201cb\u201d", "cannot import name 'A' from \"b\""),
     ],
 )
 def test_what_is_put_around_a_line_is_taken_away(raw: str, said: str) -> None:
