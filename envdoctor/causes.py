@@ -54,7 +54,10 @@ OF_SIDE = {
 OF_SHADOWED = (
     ("libcudnn", "cudnn-shadow"),
     ("libnccl", "nccl-version-mismatch"),
-    *((name, "ld-library-path-shadow") for name in ("libcublas", "libcusparse", "libcusolver", "libcufft", "libcurand", "libnv")),
+    *(
+        (f"lib{name}", "ld-library-path-shadow")
+        for name in ("cublas", "cusparse", "cusolver", "cufft", "curand", "nvJitLink", "nvrtc")
+    ),
 )
 """How the name of a library begins -> the cause where the copy that is loaded is of another release."""
 OF_LIBRARY = {

@@ -32,7 +32,12 @@ def postponed() -> Iterator[None]:
             signal.signal(one, lambda number, _frame: came.append(number))
         yield
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        # one that comes in between would leave the rest as they are
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, BREAKING)
+        try:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number in came[:1]:
             signal.raise_signal(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -86,9 +87,13 @@ def run_uv(words: tuple[str, ...], lock: int | None) -> str:
         if child is None and isinstance(error, OSError):
             why = f"uv could not be started: {error.strerror}"
             raise UserError(why, "Install it beside envdoctor: pip install uv") from error
-        if child is not None and child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
+        if child is not None and child.returncode is None:
+            # asked without reaping: as long as it is not, its number, and so that of its group, is nobody else's
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
             child.wait()
+        if child is not None and child.stdout is not None:
+            child.stdout.close()
         raise
     if child.returncode != 0:
         raise UserError(f"uv {' '.join(words[:2])} failed", without_addresses(said) or f"Its exit status is {child.returncode}.")

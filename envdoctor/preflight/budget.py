@@ -57,8 +57,10 @@ def within(seconds: float) -> Iterator[None]:
         yield
         return
 
+    done = False
+
     def over(*_: object) -> None:
-        if not _under_way(sys.exc_info()[1]):
+        if not done and not _under_way(sys.exc_info()[1]):
             raise OutOfTime
 
     before = signal.signal(signal.SIGALRM, over)
@@ -67,5 +69,6 @@ def within(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
+        done = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

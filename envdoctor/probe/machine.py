@@ -67,6 +67,7 @@ class Machine:
         self._real = {}  # of folders that files were asked for in: nothing changes in a root while it is looked at
         self._children = set()
         self._starting = 0  # programs that run already, perhaps, and are in no list yet
+        self._over = False
         self._lock = threading.Lock()
 
     @classmethod
@@ -218,6 +219,8 @@ class Machine:
                 raise Trouble("%s: no answer in %g s" % (argv[0], seconds))
             return recorded.get("status", 0), recorded.get("stdout", ""), recorded.get("stderr", "")
         with self._lock:
+            if self._over:
+                raise Trouble("%s was not started: the probe is over" % argv[0])
             self._starting += 1
         child = None
         try:
@@ -252,16 +255,19 @@ class Machine:
         return child.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
 
     def kill_children(self):
-        """Kill what still runs; called when the whole probe is out of time.
+        """Kill what still runs; called when the whole probe is out of time. Nothing is started after it.
 
         What is just being started is waited for a moment: one that hangs there (a file system that does not answer) runs nothing yet.
         """
         until = time.monotonic() + START_S
+        killed = set()
         while True:
             with self._lock:
-                children, starting = list(self._children), self._starting
+                self._over = True
+                children, starting = self._children - killed, self._starting
             for child in children:
                 kill(child)
+            killed |= children
             if not starting or time.monotonic() > until:
                 return
             time.sleep(0.005)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -129,6 +130,28 @@ def test_kill_children_ends_what_still_runs_when_the_probe_is_out_of_time(
     assert ends(int(pid.read_text()))
     thread.join(WAITS_S)
     assert not thread.is_alive()
+
+
+def test_when_the_probe_is_over_nothing_is_started_any_more(tmp_path: Path) -> None:
+    machine = Machine()
+    first, second = tmp_path / "first", tmp_path / "second"
+    slow = script(tmp_path / "slow", f"#!/bin/sh\necho $$ > {first}\nexec sleep 300\n")
+    next_one = script(tmp_path / "next", f"#!/bin/sh\necho $$ > {second}\nexec sleep 300\n")
+
+    def section() -> None:
+        for program in (slow, next_one):
+            with contextlib.suppress(Trouble):
+                machine.run([program], seconds=60)
+
+    thread = threading.Thread(target=section, daemon=True)
+    thread.start()
+    until = time.monotonic() + WAITS_S
+    while not (first.exists() and first.read_text()) and time.monotonic() < until:
+        time.sleep(0.01)
+    machine.kill_children()
+    thread.join(WAITS_S)
+    assert ends(int(first.read_text()))
+    assert not second.exists()
 
 
 def test_status_and_both_outputs_come_back_and_bytes_that_are_not_utf8_are_replaced() -> None:

@@ -53,21 +53,10 @@ ALONE = frozenset(("cache_position", "logits_to_keep", "num_logits_to_keep", "nu
 HANDED_TO_MODELS = ALONE | {"position_embeddings", "past_key_values"}
 """Arguments that a later transformers hands to what is inside a model, which code of a program's own must take; those first that
 no other library has."""
-OF_VOCABULARY = frozenset(
-    (
-        "sp_model",
-        "sp_tokenizer",
-        "tokenizer",
-        "vocab",
-        "encoder",
-        "decoder",
-        "mergeable_ranks",
-        "token2idx",
-        "word2idx",
-        "special_tokens",
-    )
-)
+OF_VOCABULARY = frozenset(("tokenizer", "vocab", "encoder", "decoder", "token2idx", "word2idx", "special_tokens"))
 """What a program's own tokenizer keeps its vocabulary in, under the names that published models' tokenizers use."""
+OF_SENTENCEPIECE = frozenset(("sp_model", "sp_tokenizer", "mergeable_ranks"))
+"""The same, under names that no other library's tokenizers use."""
 ASKED_EARLY = Version("4.34")
 """transformers from which on making a PreTrainedTokenizer asks for its vocabulary (tokenization_utils.py of 4.33.3 and 4.34.0)."""
 _INSIDE = re.compile(r"(?:Attention\w{0,12}|Layer|Block|MLP|Embedding)$")
@@ -82,7 +71,11 @@ def attribute(values: Mapping[str, str], around: Around, about: About) -> Standi
     if owner == "TrainingArguments" and about.sides.of_member(owner, wanted) is None and about.sides.of_configs(wanted):
         return "trl-too-new"  # its trainers ask for a configuration of their own since 0.12
     known = about.sides.knows(owner)
-    if not known and owner.endswith("Tokenizer") and wanted in OF_VOCABULARY:
+    if (
+        not known
+        and owner.endswith("Tokenizer")
+        and (wanted in OF_SENTENCEPIECE or (wanted in OF_VOCABULARY and about.pretrained))
+    ):
         # since 4.34 the class that they inherit from asks for the vocabulary before the program's own has read it
         return HARMLESS if about.sides.before("transformers", ASKED_EARLY) else "transformers-too-new"
     standing = about.sides.of_member(owner, wanted)

@@ -184,7 +184,19 @@ def windows_only(values: Mapping[str, str], around: Around, about: About) -> str
 def as_on_linux(values: Mapping[str, str], around: Around, about: About) -> str | None:
     """A package calls what there is on Linux alone, which is no error but on Windows."""
     del values, around
-    return "unsupported-os" if about.windows or about.says_windows else HARMLESS
+    return "unsupported-os" if about.windows else HARMLESS
+
+
+def installed_on_windows(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """A package that is for Linux alone is installed on Windows, and that fails."""
+    del values
+    near = (around.line, *around.before(FAILS_NEAR), *around.after(FAILS_NEAR))
+    fails = any(_FAILS.search(line[:MAX_PATH]) for line in near)
+    return "unsupported-os" if fails and (about.windows or about.says_windows) and not about.a_linux else HARMLESS
+
+
+FAILS_NEAR = 3
+_FAILS = re.compile(r"(?i)fail|error|cannot|can't|unable|not support|unsupported|报错|失败|不支持|出错")
 
 
 def cuda_home_on_windows(values: Mapping[str, str], around: Around, about: About) -> str | None:
@@ -194,9 +206,9 @@ def cuda_home_on_windows(values: Mapping[str, str], around: Around, about: About
 
 
 def cpu_build(values: Mapping[str, str], around: Around, about: About) -> str | None:
-    """A torch without CUDA is listed or asked for; that is a fault where CUDA is wanted."""
+    """A torch without CUDA is listed or asked for; that is a fault where CUDA is wanted, and conda does not put another in its place."""
     del values, around
-    return "torch-cpu-build" if about.wants_cuda else HARMLESS
+    return "torch-cpu-build" if about.wants_cuda and not about.cuda_torch_of_conda else HARMLESS
 
 
 def solved_by_conda(values: Mapping[str, str], around: Around, about: About) -> str | None:
@@ -270,6 +282,8 @@ JUDGES: Mapping[str, Judge] = {
     "no_device": hardware.no_device,
     "windows_only": windows_only,
     "as_on_linux": as_on_linux,
+    "installed_on_windows": installed_on_windows,
+    "said_too_old": hardware.said_too_old,
     "no_release": resolving.no_release,
     "cuda_home_on_windows": cuda_home_on_windows,
     "cpu_build": cpu_build,

@@ -23,7 +23,8 @@ TEGRA = {(5, 3), (6, 2), (7, 2), (8, 7), (11, 0)}
 _OF_GPU = re.compile(r"of cuda capability (?P<capability>\d{1,2}\.\d)")
 _OF_BUILD = re.compile(r"version of PyTorch is\s{1,8}\(\d{1,2}\.\d\) - \((?P<most>\d{1,2}\.\d)\)")
 MAX_TEXT = 2000
-_NAMES = re.compile(r"device_?name|nvmlDeviceGetName|get_device_name|gpu_?name", re.IGNORECASE)
+_ASKED_NAME = re.compile(r"nvmlDeviceGetName|get_device_name|pynvml|NvmlCuda")
+_NAME = re.compile(r"device_name|gpu_name")
 NEAR = 3
 """Lines above an error, in which the line of the program stands that failed."""
 
@@ -47,15 +48,25 @@ def no_device(values: Mapping[str, str], around: Around, about: About) -> str | 
 
 
 def other_graphics(values: Mapping[str, str], around: Around, about: About) -> str | None:
-    """A call of CUDA ends a traceback, or stands in it: on another maker's graphics it cannot but fail."""
-    del values, around
-    return "no-gpu-host" if about.other_graphics else HARMLESS
+    """A call of CUDA stands in a traceback: on another maker's graphics it cannot but fail."""
+    del values
+    return "no-gpu-host" if about.other_graphics and any('File "' in line for line in around.before(1)) else HARMLESS
+
+
+def said_too_old(values: Mapping[str, str], around: Around, about: About) -> str | None:
+    """Somebody says that the driver is too old, and not that it is not, or that something looks whether it is."""
+    del values, about
+    return HARMLESS if _DENIED.search(around.line[:2000]) else "driver-too-old-for-cuda"
+
+
+_DENIED = re.compile(r"(?i)\b(?:not the case|if|whether|detects?|checks?|warns?|unless)\b")
 
 
 def no_gpus_for_nccl(values: Mapping[str, str], around: Around, about: About) -> str | None:
     """NCCL is asked for and torch sees no GPU: there is none, unless others see one."""
     del values, around
-    return None if about.driver_sees_gpu or about.torch_sees_gpu else "no-gpu-host"
+    seen = about.driver_sees_gpu or about.torch_sees_gpu or about.nvidia_gpu
+    return None if seen or about.hides_gpus else "no-gpu-host"
 
 
 def kernel_image(values: Mapping[str, str], around: Around, about: About) -> str | None:
@@ -103,4 +114,7 @@ SERVICE = 30
 def name_in_bytes(values: Mapping[str, str], around: Around, about: About) -> str | None:
     """Text is expected where bytes are: of a GPU's name, the binding of NVML is an old one."""
     del values, about
-    return "pynvml-conflict" if any(_NAMES.search(line[:400]) for line in (around.line, *around.before(NEAR))) else HARMLESS
+    near = [line[:400] for line in (around.line, *around.before(NEAR))]
+    asked = any(_ASKED_NAME.search(line) for line in near)
+    engine = any("/vllm/" in path or "/pynvml" in path for path in around.frames)
+    return "pynvml-conflict" if asked or (engine and any(_NAME.search(line) for line in near)) else HARMLESS

@@ -153,7 +153,7 @@ def _row(text: str, line: Line, *, listed: bool) -> list[Seen]:
     match = CONDA.match(text)
     if match is not None and (listed or match["mark"] or match["channel"] or _distribution(match["name"]) in KNOWN):
         return list(_of_conda(match["name"], match["version"], match["build"], line))
-    match = CONDA_PLAN.match(text) if "|" in text or "::" in text else None
+    match = CONDA_PLAN.match(_after_arrow(text)) if "|" in text or "::" in text else None
     if match is not None:
         return list(_of_conda(match["name"] or match["of"], match["version"] or match["at"], match["build"], line))
     match = None
@@ -169,6 +169,12 @@ def _row(text: str, line: Line, *, listed: bool) -> list[Seen]:
         if not (listed or known):
             return []
     return [Seen(Kind.PACKAGE, _distribution(match["name"]), match["version"], line.number, "pip list")]
+
+
+def _after_arrow(text: str) -> str:
+    """What comes, of a row that says what goes and what comes in its place."""
+    before, arrow, after = text.partition(" --> ")
+    return f"{before.split()[0]} {after}" if arrow and before.strip() else text
 
 
 def _of_conda(package: str, version: str, build: str, line: Line) -> Iterator[Seen]:

@@ -29,8 +29,6 @@ TRAINERS = frozenset(
      "unsloth-zoo", "ms-swift", "swift", "llamafactory")
 )  # fmt: skip
 """Frameworks beside TRL that drive vLLM from inside."""
-A_TRAINER = "verl"
-"""Stands for a framework of reinforcement learning that no list has."""
 
 
 def name(values: Mapping[str, str], around: Around, about: About) -> Standing | str | None:
@@ -41,7 +39,8 @@ def name(values: Mapping[str, str], around: Around, about: About) -> Standing | 
         return about.sides.of(module, wanted)  # what no release ever had is the program's own mistake
     importer = around.importer(module)
     if where == "vllm" or module.startswith("verl.third_party.vllm"):  # which verl fills for releases that it takes alone
-        return _engine("verl" if where == "verl" else importer or about.trainer or (A_TRAINER if about.rolls_out else None))
+        cause = _engine("verl" if where == "verl" else importer or about.trainer)
+        return cause or ("rl-framework-vllm-unsupported" if importer is None and about.rolls_out else None)
     if where == "numpy":
         return "numpy2-abi"
     if where == "torch":
@@ -75,9 +74,14 @@ def _engine(importer: str | None) -> str | None:
     return "rl-framework-vllm-unsupported" if importer in TRAINERS else None
 
 
+_KEY = re.compile(r'"([^"\s]{1,300})"')
+
+
 def position_ids(values: Mapping[str, str], around: Around, about: About) -> str | None:
-    """A checkpoint has, or lacks, what models keep in it up to transformers 4.30 alone."""
-    del around
+    """A checkpoint has, or lacks, what models keep in it up to transformers 4.30 alone, and nothing else."""
+    keys = _KEY.findall(around.line.partition("state_dict:")[2][:4000])
+    if not all(key.endswith("position_ids") for key in keys):
+        return HARMLESS
     older = about.sides.before("transformers", Version("4.31"))
     if values.get("which") == "Unexpected":
         return None if older else "transformers-too-new"
@@ -88,7 +92,8 @@ def masked(values: Mapping[str, str], around: Around, about: About) -> str | Non
     """A package says that transformers is not there; where vLLM calls it, transformers is, and lacks a name."""
     del values
     called = any(package_of_path(path) == "vllm" for path in around.frames)
-    return None if not called or about.sides.before("transformers", Version("4.48")) else "transformers-too-new"
+    other = any("No module named" in line or "cannot import name" in line for line in around.before())
+    return None if not called or other or about.sides.before("transformers", Version("4.48")) else "transformers-too-new"
 
 
 def engine_part(values: Mapping[str, str], around: Around, about: About) -> str | None:

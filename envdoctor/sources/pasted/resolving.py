@@ -31,7 +31,7 @@ def replaced(values: Mapping[str, str], around: Around, about: About) -> str | N
     del values
     lines = (around.line, *around.before(REPLACED), *around.after(REPLACED))
     plain = any(_PLAIN_TORCH.search(line[:MAX_PATH]) for line in lines)
-    return "torch-cpu-build" if plain and (about.windows or about.says_windows) else HARMLESS
+    return "torch-cpu-build" if plain and (about.windows or (about.says_windows and not about.a_linux)) else HARMLESS
 
 
 REPLACED = 30
@@ -61,7 +61,8 @@ def no_release(values: Mapping[str, str], around: Around, about: About) -> str |
     if wanted in listed or not about.sides.exists(match["name"], wanted):
         return None
     if max(listed) > wanted:
-        return "python-version-unsupported" if pinned else None  # left out between others, which have none for this Python
+        # left out between others, which have none for this Python; an index of one CUDA begins and ends where it likes
+        return "python-version-unsupported" if pinned and not any(one.local for one in listed) else None
     return "glibc-too-old" if about.old_glibc else "python-version-unsupported"
 
 

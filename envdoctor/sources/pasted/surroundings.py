@@ -25,7 +25,10 @@ _WSL = re.compile(r"microsoft-standard|(?<!including )(?<!use )\bWSL ?2?\b|/usr/
 _WINDOWS = re.compile(
     r"\bMicrosoft Windows\b|\bPS [A-Z]:\\|\bWindows[- ]1[01]\b|\bwin_amd64\b|\bwin32\b|[A-Z]:\\\\?(?:Users|Program|Windows|\w{1,30}\\)"
 )
-_WIN = re.compile(r"indows|(?<![A-Za-z])[Ww]in ?(?:7|8|10|11)(?!\d)")
+_WIN = re.compile(
+    r"(?<![A-Za-z])(?:Windows|(?:on|under|for|using|native|my) windows)(?![A-Za-z])"
+    r"|(?<![A-Za-z])windows[ -]?(?:7|8|10|11|server|pc|machine|laptop|os|系统|电脑|平台)|[_/-]windows[_./-]|(?<![A-Za-z])[Ww]in ?(?:7|8|10|11)(?!\d)"
+)
 _PYNVML = re.compile(r"^\W{0,12}(?:\[pip3?\] |\[conda\] )?pynvml(?:==|[ =]{1,40})(?P<major>\d{1,2})\.")
 _SEES = re.compile(r"\bCUDA available\W{1,6}(?:True|Yes)\b")
 _LISTED = re.compile(r"^\W{0,6}\|\s{1,4}\d{1,2}  ?(?:NVIDIA|Tesla|GeForce|Quadro|RTX|A\d{2,3}|H\d{2,3})\b|^\W{0,6}GPU \d{1,2}: ")
@@ -40,15 +43,21 @@ _OTHER_GRAPHICS = re.compile(
     r"[^\n]{0,60}\b(?:intel|amd|ati|radeon|apple)\b"
 )
 _NVIDIA_GPU = re.compile(
-    r"(?i)\b(?:geforce|quadro|tesla|titan|[rg]tx ?\d|nvidia (?:corporation|[a-z]{0,2}\d)"
-    r"|(?:a(?:10|16|30|40|100|800)g?|[bh](?:20|100|200|300|800)|gh200|gb\d{2,3}|l(?:4|20|40)s?|v100s?|p(?:4|40|100)|t4)\b)"
+    r"(?i)\b(?:geforce|quadro|tesla|titan|dgx|orin\b|jetson|[rg]tx ?(?:pro |a)?\d|nvidia (?:corporation|rtx|gtx|[a-z]{0,2}\d)"
+    r"|(?<!thinkpad )(?:[abhkmpv]\d{1,3}0\d?|l(?:4|20|40)|gb?\d{3}|t4|a2|a16|p4|m6)(?:s|x|g|pcie|-sxm\d?)?\b)"
 )
 _ROW = re.compile(
     r"(?i)^\W{0,12}(?:(?:pip3?|conda)\] {1,4})?[A-Z][\w.-]{1,80}(?: version)?(?: {0,60}[=@:]{1,3} {0,8}| {1,60})\(?v?\d"
 )
 """A row of a list of packages, or a field: that a package is installed does not say that it failed."""
 _TRAINER = re.compile(r"(?i)\b(?:verl|openrlhf|trl|axolotl|unsloth(?:[-_]zoo)?|ms-swift|swift|rllm|easyr1|skyrl)\b")
-_ROLLOUT = re.compile(r"(?i)(?<![a-z])rollouts?(?![a-z])|\bGRPO\b|\bRLHF\b")
+_HIDDEN = re.compile(r"CUDA_VISIBLE_DEVICES ?= ?(?:\"\"|''|-1\b|\s|$)")
+_CUDA_OF_CONDA = re.compile(r"\bpytorch[- :][^\n]{0,60}py3[\w.]{0,6}_cuda\d")
+_PRETRAINED = re.compile(r"(?i)transformers?\b|from_pretrained|trust_remote_code|tokenization_\w")
+_A_LINUX = re.compile(
+    r"(?i)\b(?:ubuntu|debian|centos|rhel|red ?hat|fedora|rocky|manylinux\w{0,20})\b|\b(?:in(?:side)?|with|using|under) docker\b|\bdocker (?:run|exec|compose|image|container)\b|dockerfile"
+)
+_ROLLOUT = re.compile(r"\bGRPO\b|\bRLHF\b|(?i:\b(?:vllm|sglang)[ _]rollout|\brollout[ _](?:worker|engine|actor|manager|model))")
 _SAYS = (
     "verl",
     "trl",
@@ -95,9 +104,10 @@ _CUDA_BUILD = re.compile(
 _WANTS_CUDA = re.compile(
     r"\bcudatoolkit\b|\bpytorch-cuda\b|\bis_available\(\)[^\n]{0,20}(?<![A-Za-z])False\b|(?:CUDA|[Cc]uda)'?s? (?:is )?(?:false|not available|unavailable)"
     r"|\bis_available\W{1,6}False\b|[Nn]ot using CUDA|(?i:(?:not|n't) (?:find|detect|see|use) (?:my |the |any )?gpu)"
-    r"|not compiled with CUDA|\b(?:have|has|with) (?:a |an |my |the )?(?:[Nn]vidia |NVIDIA )?(?:GPU|gpu|[RG]TX ?\d{3,4})\b"
+    r"|not compiled with CUDA"
+    r"|(?:\bI|(?i:even though|although|despite|but)[^\n]{0,20}) (?:do )?hav(?:e|ing) (?:a |an |my )?(?:[Nn]vidia |NVIDIA )?(?:GPU|gpu|[RG]TX ?\d{3,4})\b"
     r"|(?i:\bgpu\b[^\n.]{0,40}(?:\bnot|n't)(?: being)? (?:detected|recogni[sz]ed|found|used|available|showing|visible|working)\b)"
-    r"|(?i:\b(?:runs?|running|falls? back|fell back|stuck) (?:on|to) (?:the |my )?cpu\b)|(?i:requires a CUDA GPU but only CPU)|GPU (?:is )?(?:False|unavailable|not available|not used)"
+    r"|(?i:requires a CUDA GPU but only CPU)|GPU (?:is )?(?:False|unavailable|not available|not used)"
     r"|[\\/]nvidia-smi(?:\.(?:exe|EXE))?\W{0,4}$"
 )
 _SYSTEMS = ("CentOS", "RHEL", "Red Hat", "el7", "Ubuntu 1", "libc", "LIBC", "Amazon Linux")
@@ -112,7 +122,7 @@ _SUPPOSED = re.compile(
     r"(?i)\b(?:if|in case|whenever) (?:you|one|someone|users?) (?:see|sees|get|gets|encounter|encounters|hit|hits|meet|run into)\b"
 )
 _MENDED = re.compile(
-    r"(?i)\b(?:which|that|this|it|i|we)(?: have| had|'ve| was| is| got)?(?: already| now)? (?:fixed|solved|resolved|mended)\b"
+    r"(?i)\b(?:is|are|was|were) gone\b|\bno longer (?:happens|occurs|appears)\b|\b(?:which|that|this|it|i|we)(?: have| had|'ve| was| is| got)?(?: already| now)? (?:fixed|solved|resolved|mended)\b"
 )
 AFTER = 300
 """Characters behind a text in which a sentence may say that it is over."""
@@ -285,6 +295,31 @@ class About:
         return next(iter(sorted(names - OF_TRL) or sorted(names)), None)
 
     @cached_property
+    def a_linux(self) -> bool:
+        """A distribution of Linux, or a container of one, is named."""
+        return self._shows(_A_LINUX)
+
+    @cached_property
+    def nvidia_gpu(self) -> bool:
+        """A GPU of NVIDIA's is named."""
+        return self._shows(_NVIDIA_GPU)
+
+    @cached_property
+    def hides_gpus(self) -> bool:
+        """A variable hides all GPUs."""
+        return self._shows(_HIDDEN, ("VISIBLE_DEVICES",))
+
+    @cached_property
+    def cuda_torch_of_conda(self) -> bool:
+        """Conda lists a build of torch for CUDA, or is about to install one."""
+        return self._shows(_CUDA_OF_CONDA, ("pytorch",))
+
+    @cached_property
+    def pretrained(self) -> bool:
+        """It is about what transformers loads, by its name or by what its programs say."""
+        return self._shows(_PRETRAINED, ("ransformer", "pretrained", "remote_code", "tokenization_"))
+
+    @cached_property
     def rolls_out(self) -> bool:
         """It speaks of rollouts, as only reinforcement learning does."""
         return self._shows(_ROLLOUT, ("ollout", "GRPO", "RLHF"))
@@ -303,7 +338,7 @@ class About:
     @cached_property
     def other_graphics(self) -> bool:
         """The graphics adapter that it names is of another maker, and no GPU of NVIDIA's is named."""
-        return self._shows(_OTHER_GRAPHICS, _ADAPTERS) and not self._shows(_NVIDIA_GPU)
+        return self._shows(_OTHER_GRAPHICS, _ADAPTERS) and not self.nvidia_gpu
 
     @cached_property
     def old_glibc(self) -> bool:

@@ -194,7 +194,7 @@ CASES: dict[str, tuple[str, ...]] = {
     ),
     "mixed-cuda-majors": ("  CuPy may not function correctly because multiple CuPy packages are installed",),
     "no-gpu-host": (
-        "ThinkPad L470\nGraphics:  Device-1: Intel Skylake GT2 [HD Graphics 520] driver: i915\n    torch.cuda.set_device(opt.gpu_ids[0])",
+        'ThinkPad L470\nGraphics:  Device-1: Intel Skylake GT2 [HD Graphics 520] driver: i915\n  File "base_options.py", line 130, in parse\n    torch.cuda.set_device(opt.gpu_ids[0])',
         "RuntimeError: ProcessGroupNCCL is only supported with GPUs, no GPUs found!",
         'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].\nGraphics: Mesa Intel UHD Graphics 620',
         "00:02.0 VGA compatible controller: Intel Corporation TigerLake GT2\nImportError: libcuda.so.1: cannot open shared object file",

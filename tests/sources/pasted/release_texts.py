@@ -24,7 +24,7 @@ CASES: dict[str, tuple[str, ...]] = {
         'vllm_lm:\n  File "/opt/venv/lib/python3.12/site-packages/vllm/model_executor/guided_decoding/lm_format_enforcer_decoding.py", line 10, in <module>\nImportError: transformers is not installed. Please install it with "pip install transformers[torch]"',
         "ImportError: cannot import name 'WarmupLinearSchedule' from 'transformers' (/opt/venv/lib/python3.7/site-packages/transformers/__init__.py)",
         'transformers==4.31.0\n\tUnexpected key(s) in state_dict: "embeddings.model.embeddings.position_ids". ',
-        "AttributeError: 'ChatGLMTokenizer' object has no attribute 'tokenizer'",
+        "AutoTokenizer.from_pretrained(path)\nAttributeError: 'ChatGLMTokenizer' object has no attribute 'tokenizer'",
         "AttributeError: 'Trainer' object has no attribute 'tokenizer'",
         "AttributeError: 'Qwen2Tokenizer' object has no attribute 'all_special_tokens_extended'",
         f"ImportError: cannot import name 'Gemma2FlashAttention2' from 'transformers.models.gemma2.modeling_gemma2' ({SITE}/transformers/models/gemma2/modeling_gemma2.py)",
@@ -116,7 +116,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "TypeError: SFTTrainer.__init__() got an unexpected keyword argument 'max_seq_length'",
     ),
     "pynvml-conflict": (
-        '    device_name = device_name.replace(" ", "_")\nTypeError: a bytes-like object is required, not \'str\'',
+        '  File "/src/vllm/model_executor/layers/fused_moe.py", line 347, in get_config_file_name\n    device_name = device_name.replace(" ", "_")\nTypeError: a bytes-like object is required, not \'str\'',
         f">>> print(pynvml)\n<module 'pynvml' from '{DIST}/pynvml/__init__.py'>",
         f'  File "{SITE}/pynvml/nvml.py", line 760, in _nvmlGetFunctionPointer\nAttributeError: /lib64/libnvidia-ml.so.1: undefined symbol: nvmlDeviceGetGraphicsRunningProcesses_v2',
         "RuntimeError: Failed to infer device type",
