@@ -75,6 +75,11 @@ OF_LIBRARY = {
 """Beginning of a library's name -> the cause where it is not there, or another one is."""
 
 
+def of_shadowed(file: str) -> str | None:
+    """The cause where a copy of a library is loaded that is of another release than the one meant."""
+    return next((cause for start, cause in OF_SHADOWED if file.startswith(start)), None)
+
+
 def of_package(package: str) -> str:
     """The cause where a package's compiled part does not fit the installed torch."""
     return OF_OWNER.get(package, "kernel-ext-torch-abi")

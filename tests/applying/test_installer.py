@@ -12,7 +12,8 @@ import pytest
 
 from envdoctor.applying import installer
 from envdoctor.errors import UserError
-from tests.probe.machines import WAITS_S, ends
+from tests.probe.machines import WAITS_S
+from tests.processes import gone
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,4 +43,4 @@ def test_what_a_uv_that_has_ended_left_behind_is_ended_with_it(monkeypatch: pyte
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         installer.run_uv(("--version",), None)
-    assert ends(int(pid.read_text()))
+    assert gone([int(pid.read_text())])

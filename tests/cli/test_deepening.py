@@ -23,7 +23,7 @@ from envdoctor.cli.deepening import Progress, deepened, refuse
 from envdoctor.errors import UserError
 from tests.cli.test_cli import run
 from tests.factory import healthy
-from tests.workers.test_running import alive, gone
+from tests.processes import alive, gone
 
 if TYPE_CHECKING:
     from pathlib import Path

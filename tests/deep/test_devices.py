@@ -14,7 +14,7 @@ from envdoctor.deep.hearing import Heard
 from envdoctor.facts import Known, Unknown
 from envdoctor.workers import Ended, running
 from tests.factory import dist, drop, gpu, healthy, put
-from tests.workers.test_running import gone
+from tests.processes import gone
 
 if TYPE_CHECKING:
     from pathlib import Path

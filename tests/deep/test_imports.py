@@ -16,7 +16,7 @@ from envdoctor.loaded import ImportTried, Live
 from envdoctor.predictions import compared
 from tests import linked
 from tests.factory import dist, healthy
-from tests.workers.test_running import gone
+from tests.processes import gone
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from envdoctor.facts import Known, NotObserved, Unknown
 from envdoctor.loaded import CollectiveTried, DeviceTried, KernelTried, PairTried
 from envdoctor.workers import Ended
 from tests.deep.test_devices import with_gpus
-from tests.workers.test_running import gone
+from tests.processes import gone
 
 if TYPE_CHECKING:
     from pathlib import Path

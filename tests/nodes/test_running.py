@@ -22,25 +22,12 @@ from envdoctor.nodes.hearing import MAX_DOCUMENT_BYTES
 from envdoctor.nodes.outcome import State
 from tests.factory import healthy
 from tests.nodes.cluster import Cluster, result
+from tests.processes import alive, gone
 
 if TYPE_CHECKING:
     from envdoctor.nodes.running import Answer
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-def alive(pid: int) -> bool:
-    try:
-        return b") Z" not in Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return False
-
-
-def gone(pids: list[int], within_s: float = 30.0) -> bool:
-    until = time.monotonic() + within_s
-    while any(map(alive, pids)) and time.monotonic() < until:
-        time.sleep(0.02)
-    return not any(map(alive, pids))
 
 
 def pids_of(cluster: Cluster) -> list[int]:

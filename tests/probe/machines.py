@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tests.probe.recorded import section
+from tests.processes import alive
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from envdoctor.probe.machine import Machine
 
 WAITS_S = 20.0
@@ -53,21 +54,3 @@ def survivors(pids: Path, patience_s: float = WAITS_S) -> list[int]:
         if not left or time.monotonic() > until:
             return left
         time.sleep(0.01)
-
-
-def ends(pid: int) -> bool:
-    """Whether a process that was killed ends; one that only waits to be reaped has."""
-    until = time.monotonic() + WAITS_S
-    while alive(pid) and time.monotonic() < until:
-        time.sleep(0.01)
-    return not alive(pid)
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs still; one that only waits to be reaped does not."""
-    try:
-        os.kill(pid, 0)
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
-    except (OSError, ValueError):
-        return False
-    return state != "Z"

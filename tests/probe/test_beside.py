@@ -10,7 +10,8 @@ from typing import Any
 
 from envdoctor.probe.beside import ENDED, Beside
 from envdoctor.probe.machine import Machine, known, unknown
-from tests.probe.machines import WAITS_S, ends
+from tests.probe.machines import WAITS_S
+from tests.processes import gone
 
 
 def section(behaviour: Any) -> SimpleNamespace:
@@ -30,7 +31,7 @@ def collected(*behaviours: Any, seconds: float = 5.0) -> tuple[dict[str, Any], f
     beside.collect(leaves, started + seconds)
     took = time.monotonic() - started
     assert child is not None
-    assert ends(child)
+    assert gone([child])
     return {name: leaves[name]["leaf"] for name in names}, took, beside
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from envdoctor.probe.machine import Machine, Missing, Trouble, fill
-from tests.probe.machines import WAITS_S, ends
+from tests.probe.machines import WAITS_S
 from tests.probe.recorded import written
+from tests.processes import gone
 
 LIVE = Machine()
 
@@ -33,7 +34,7 @@ def test_a_program_that_ignores_sigterm_is_killed_with_its_children_at_the_deadl
         LIVE.run([hang], seconds=0.5)
     assert time.monotonic() - started < WAITS_S
     for pid in pids.read_text().split():
-        assert ends(int(pid)), f"process {pid} still runs"
+        assert gone([int(pid)]), f"process {pid} still runs"
 
 
 def test_a_daemon_that_holds_the_pipes_does_not_cost_the_answer_of_the_program_that_left_it(tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_a_daemon_that_holds_the_pipes_does_not_cost_the_answer_of_the_program_t
     started = time.monotonic()
     assert LIVE.run([leaves], seconds=30) == (7, "answer\n", "oops\n")
     assert time.monotonic() - started < WAITS_S
-    assert ends(int(pid.read_text()))
+    assert gone([int(pid.read_text())])
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
@@ -54,7 +55,7 @@ def test_a_program_that_prints_without_end_is_stopped_at_one_mebibyte(tmp_path: 
     with pytest.raises(Trouble, match=r"flood printed more than 1 MiB"):
         LIVE.run([flood], seconds=30)
     assert time.monotonic() - started < WAITS_S
-    assert ends(int(pid.read_text()))
+    assert gone([int(pid.read_text())])
 
 
 def test_one_mebibyte_on_each_stream_comes_back_whole() -> None:
@@ -67,7 +68,7 @@ def test_a_program_that_closes_its_streams_and_goes_on_is_killed_at_the_deadline
     mute = script(tmp_path / "mute", f"#!/bin/sh\necho $$ > {pid}\nexec sleep 300 >&- 2>&-\n")
     with pytest.raises(Trouble, match=r"mute: no answer in 0\.5 s"):
         LIVE.run([mute], seconds=0.5)
-    assert ends(int(pid.read_text()))
+    assert gone([int(pid.read_text())])
 
 
 def test_input_that_nobody_reads_or_that_fills_the_pipe_costs_nothing() -> None:
@@ -127,7 +128,7 @@ def test_kill_children_ends_what_still_runs_when_the_probe_is_out_of_time(
     while not (pid.exists() and pid.read_text()) and time.monotonic() < until:
         time.sleep(0.01)
     machine.kill_children()
-    assert ends(int(pid.read_text()))
+    assert gone([int(pid.read_text())])
     thread.join(WAITS_S)
     assert not thread.is_alive()
 
@@ -150,7 +151,7 @@ def test_when_the_probe_is_over_nothing_is_started_any_more(tmp_path: Path) -> N
         time.sleep(0.01)
     machine.kill_children()
     thread.join(WAITS_S)
-    assert ends(int(first.read_text()))
+    assert gone([int(first.read_text())])
     assert not second.exists()
 
 

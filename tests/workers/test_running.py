@@ -14,6 +14,7 @@ import pytest
 
 from envdoctor.errors import UserError
 from envdoctor.workers import Ended, Wanted, run
+from tests.processes import alive, gone
 
 ROOM = str(Path(__file__).parent / "room")
 ROOT = Path(__file__).parent.parent.parent
@@ -23,20 +24,6 @@ def started(*words: str, deadline_s: float = 30.0, interpreter: str = sys.execut
     events: list[dict[str, Any]] = []
     ended = run(Wanted(interpreter, "test", words, deadline_s, folder=ROOM), events.append)
     return ended, events
-
-
-def alive(pid: int) -> bool:
-    try:
-        return b") Z" not in Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return False
-
-
-def gone(pids: list[int], within_s: float = 30.0) -> bool:
-    until = time.monotonic() + within_s
-    while any(map(alive, pids)) and time.monotonic() < until:
-        time.sleep(0.02)
-    return not any(map(alive, pids))
 
 
 def test_its_events_its_words_and_its_end_come_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from envdoctor import mangled
-from envdoctor.causes import HARMLESS, OF_OWNER, OF_SHADOWED, OF_SIDE
+from envdoctor.causes import HARMLESS, OF_OWNER, OF_SIDE, of_shadowed
 from envdoctor.quoting import MOST_LIKELY
 from envdoctor.sources.pasted import arguments, hardware, releases, resolving, traces
 from envdoctor.sources.pasted.packages import MAX_PATH, OF_MODULE
@@ -60,7 +60,7 @@ def symbol(values: Mapping[str, str], around: Around, about: About) -> str | Non
         return of_package(owner) or (OTHER_EXTENSION if _says_whose(values.get("file", ""), around) else MOST_LIKELY)
     if found.side == mangled.OWN:
         return "source-build-bug"
-    return next((cause for start, cause in OF_SHADOWED if values.get("file", "").startswith(start)), None)
+    return of_shadowed(values.get("file", ""))
 
 
 COMPILED_FILES = frozenset(module for module in OF_MODULE if module.endswith(("_cuda", "_C")))
@@ -190,7 +190,7 @@ def as_on_linux(values: Mapping[str, str], around: Around, about: About) -> str 
 def installed_on_windows(values: Mapping[str, str], around: Around, about: About) -> str | None:
     """A package that is for Linux alone is installed on Windows, and that fails."""
     del values
-    near = (around.line, *around.before(FAILS_NEAR), *around.after(FAILS_NEAR))
+    near = around.near(FAILS_NEAR)
     fails = any(_FAILS.search(line[:MAX_PATH]) for line in near)
     return "unsupported-os" if fails and (about.windows or about.says_windows) and not about.a_linux else HARMLESS
 

@@ -103,7 +103,7 @@ def _pair(capability: str) -> tuple[int, int]:
 def fabric(values: Mapping[str, str], around: Around, about: About) -> str | None:
     """The fabric manager does not start: on a machine without NVSwitch it says so, and is not needed."""
     del values, about
-    lines = (around.line, *around.before(SERVICE), *around.after(SERVICE))
+    lines = around.near(SERVICE)
     return HARMLESS if any("NV_WARN_NOTHING_TO_DO" in line for line in lines) else "fabric-manager"
 
 

@@ -196,7 +196,7 @@ def no_solution(values: Mapping[str, str], around: Around, about: About) -> str 
     del values
     pairs = {
         (normalized(match["asker"]), normalized(match["wanted"]))
-        for line in (around.line, *around.after(EXPLAINED), *around.before(EXPLAINED))
+        for line in around.near(EXPLAINED)
         if " depends on " in line
         for match in _DEPENDS.finditer(line)
     }

@@ -29,7 +29,7 @@ _BUILDS = re.compile(
 def replaced(values: Mapping[str, str], around: Around, about: About) -> str | None:
     """A build with CUDA is uninstalled; on Windows the package index has no other than for CPUs to put in its place."""
     del values
-    lines = (around.line, *around.before(REPLACED), *around.after(REPLACED))
+    lines = around.near(REPLACED)
     plain = any(_PLAIN_TORCH.search(line[:MAX_PATH]) for line in lines)
     return "torch-cpu-build" if plain and (about.windows or (about.says_windows and not about.a_linux)) else HARMLESS
 
@@ -101,7 +101,7 @@ def platform_tag(values: Mapping[str, str], around: Around, about: About) -> str
 def python_tag(values: Mapping[str, str], around: Around, about: About) -> str | None:
     """Some releases have no wheel for this Python; where others lack one for the system, those would have been taken."""
     del values, about
-    lines = (around.line, *around.before(HINTS), *around.after(HINTS))
+    lines = around.near(HINTS)
     return HARMLESS if any("matching platform tag" in line for line in lines) else "python-version-unsupported"
 
 

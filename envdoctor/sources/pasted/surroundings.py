@@ -161,6 +161,12 @@ class Around:
         """Lines below it, the nearest first."""
         return (self.lines[place] for place in range(self.at + 1, min(len(self.lines), self.at + 1 + reach)))
 
+    def near(self, reach: int) -> Iterator[str]:
+        """The line itself, those above it and those below it, the nearest first."""
+        yield self.line
+        yield from self.before(reach)
+        yield from self.after(reach)
+
     @cached_property
     def frames(self) -> tuple[str, ...]:
         """Paths of the frames above it, the innermost first, of one traceback and its chain."""

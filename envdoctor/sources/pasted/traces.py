@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from envdoctor.causes import HARMLESS, OF_SHADOWED
+from envdoctor.causes import HARMLESS, of_shadowed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,4 +36,4 @@ def traced(values: Mapping[str, str], around: Around, about: About) -> str | Non
     wheels = (line for lines in (around.before(REACH), around.after(REACH)) for line in lines)
     if not any(_IN_WHEEL.search(line[:MAX_LINE]) for line in wheels):
         return HARMLESS
-    return next((cause for start, cause in OF_SHADOWED if values.get("library", "").startswith(start)), HARMLESS)
+    return of_shadowed(values.get("library", "")) or HARMLESS
